@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labelsite.annotations.import_facts import OtherFacts, other_facts, put_facts_right
+from labelsite.annotations.import_facts import NO_FACTS, OtherFacts, other_facts, put_facts_right
 from labelsite.annotations.import_labels import Inserted, Place, insert_annotations, said_in
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.problems.models import Solution
@@ -45,6 +45,8 @@ def find_differences(
     annotations = _live(tasks[stored.solution_id] for stored in old)
     ratings = _ratings([annotation.pk for annotation in annotations.values()])
     found = []
+    # Several people's looks on a line are as many records, which all say the same of their solution.
+    told: set[tuple[int, int]] = set()
     for stored in old:
         said = stored.labelled.annotation
         place = (tasks[stored.solution_id], users[said.labeler]) if said else None
@@ -52,7 +54,9 @@ def find_differences(
         if annotation and _says(stored.labelled) == _stored(annotation, ratings):
             annotation = None
         row = rows[stored.solution_id]
-        facts = other_facts(stored.labelled.solution, row)
+        place_of_facts = (stored.solution_id, stored.labelled.line)
+        facts = NO_FACTS if place_of_facts in told else other_facts(stored.labelled.solution, row)
+        told.add(place_of_facts)
         if facts or annotation:
             is_by_another = "generator" in facts.columns and row.generator is not None
             found.append(Difference(stored, facts, annotation, is_by_another))

@@ -37,6 +37,9 @@ class OtherFacts:
         return (*self.columns, *(REFERENCE if name == PROBLEM_KEY else name for name in self.extra))
 
 
+NO_FACTS = OtherFacts({}, {})
+
+
 def other_facts(said: SolutionRecord, row: Solution) -> OtherFacts:
     """What the record says otherwise than its row, which has its problem with it."""
     facts = {name: getattr(said, name) for name in COLUMNS}

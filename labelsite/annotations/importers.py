@@ -59,6 +59,8 @@ class _Reading:
     # Lines that say something else than is stored, each with the names of what.
     differing: dict[int, set[str]] = field(default_factory=dict)
     by_another: bool = False
+    # The solution of the last record so far: a batch may end between two people's looks at it.
+    last_solution: int | None = None
 
 
 def import_file(
@@ -180,8 +182,9 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
         reading.created_by,
     )
     # Several people's looks at one solution are as many records of it.
-    summary.solutions += len({stored.solution_id for stored in batch})
+    summary.solutions += len({stored.solution_id for stored in batch} - {reading.last_solution})
     summary.new_solutions += len({stored.solution_id for stored in batch if stored.is_new})
+    reading.last_solution = batch[-1].solution_id
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)

@@ -87,3 +87,23 @@ def test_who_gives_up_at_a_mistake_breaks_the_rule_that_the_file_s_reader_names(
     (read,) = formats.read(path, "annotated")
     import_file(path, "annotated", "C")
     assert read.broken_rule == Annotation.objects.get().broken_rule == "exit_with_mistake"
+
+
+def test_what_a_line_says_of_its_solution_is_one_difference_however_many_looked(tmp_path: Path) -> None:
+    line = looked_at("1 + 1?", kim=1, lee=None)
+    import_file(written(tmp_path / "a.jsonl", line), "annotated", "C")
+    answered = written(tmp_path / "b.jsonl", {**line, "final_answer": "2"})
+    with pytest.raises(Differs, match=r"1 record differs from what is stored \(line 1\)"):
+        import_file(answered, "annotated", "C")
+    assert import_file(answered, "annotated", "C", revises=True).revised == 1
+
+
+def test_looks_that_two_batches_share_are_at_one_solution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelsite.problems.services.BATCH_SOLUTIONS", 2)
+    path = written(
+        tmp_path / "a.jsonl", looked_at("1 + 1?", kim=1, lee=None, ann=0), looked_at("2 + 2?", kim=0)
+    )
+    summary = import_file(path, "annotated", "C")
+    assert (summary.solutions, summary.new_solutions, summary.new_annotations) == (2, 2, 4)
