@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -239,3 +240,13 @@ def test_line_numbers_count_from_one():
     errors: list[BadRecord] = []
     assert list(read_objects(path, "name", Limits(), errors.append)) == []
     assert (errors[0].file, errors[0].line) == ("name", 1)
+
+
+def test_a_pipe_is_refused_as_what_it_is():
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, line())
+        assert refusal(Path(f"/dev/fd/{reading}")) == "1: a pipe, expected a file that can be read twice"
+    finally:
+        os.close(reading)
+        os.close(writing)
