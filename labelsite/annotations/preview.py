@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
 
 SHOWN = 10
+# Among so many rows a preview looks for what may change the meaning of those that it shows.
+ROWS_AHEAD = 1_000
 # `ml.formats.label_rules`, and docs/labelling.md.
 RULES: Mapping[str, Words] = {
     "gap_in_ratings": _("a step before the last rated one has no rating"),
@@ -85,7 +87,14 @@ def preview(upload: Upload, format: str) -> Preview:
     solutions: list[PreviewSolution] = []
     keys = formats.KeyLog()
     try:
-        records = formats.read(upload.path, format, on_error=note, name=upload.name, keys=keys)
+        records = formats.read(
+            upload.path,
+            format,
+            on_error=note,
+            name=upload.name,
+            limits=formats.Limits(rows_ahead=ROWS_AHEAD),
+            keys=keys,
+        )
         solutions.extend(map(_shown, islice(records, SHOWN)))
     except _EnoughErrors:
         # Twenty say enough: most likely the file has another format.

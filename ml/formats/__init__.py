@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
@@ -142,9 +142,13 @@ def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
     if not hasattr(module, "parser"):
         return cast(Parse, module.parse)
     # What is wrong with a line is told when it is read, not when it is looked at for the others' sake.
-    return cast(
-        Parse, module.parser(lambda: closing(read_objects(path, str(path), limits, lambda error: None)))
-    )
+    return cast(Parse, module.parser(lambda: _looked_at(path, limits)))
+
+
+@contextmanager
+def _looked_at(path: Path, limits: Limits) -> Iterator[Iterator[tuple[int, Record]]]:
+    with closing(read_objects(path, str(path), limits, lambda error: None)) as objects:
+        yield islice(objects, limits.rows_ahead)
 
 
 def _read(

@@ -35,12 +35,15 @@ SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may cost. `ratio` binds after `ratio_after` bytes: small files may repeat themselves."""
+    """What a file may cost. `ratio` binds after `ratio_after` bytes: small files may repeat themselves. Of the
+    rows that a row's meaning may depend on, no more than the first `rows_ahead` are looked at; None: all.
+    """
 
     line_bytes: int = 16 * 2**20
     total_bytes: int = 4 * 2**30
     ratio: int = 200
     ratio_after: int = 16 * 2**20
+    rows_ahead: int | None = None
 
 
 class Unreadable(Exception):

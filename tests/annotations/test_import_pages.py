@@ -267,3 +267,10 @@ def test_the_lines_to_look_at_stand_before_the_button_that_imports_them(browser:
     page = browser.get(upload(browser, content())).content.decode()
     assert page.index("Line 1") < page.index("Import the whole file")
     assert f'<a href="{URL}" aria-current="page">' in page
+
+
+def test_the_preview_looks_at_no_more_rows_than_it_needs(browser: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("labelsite.annotations.preview.ROWS_AHEAD", 2)
+    rows = [{"prompt": "p", "completions": ["a"], "labels": labels} for labels in ([1], [0], [0.5])]
+    url = upload(browser, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    assert "no mistake" in browser.get(url + "?format=stepwise").content.decode()

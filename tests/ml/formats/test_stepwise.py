@@ -83,3 +83,15 @@ def test_a_row_goes_as_far_as_its_last_label_and_loses_no_word(steps):
     assert (row["labels"] if row else []) == said
     until = max((k + 1 for k, label in enumerate(labels) if label is not None), default=0)
     assert "\n".join(row["completions"] if row else []) == "\n".join(texts[:until])
+
+
+def test_a_reader_of_the_first_rows_looks_no_further_ahead_than_it_was_told(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    lines = [{"prompt": "p", "completions": ["a"], "labels": labels} for labels in ([1], [0], [0.5])]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def annotated(rows_ahead: int) -> bool:
+        first = next(formats.read(path, "stepwise", limits=formats.Limits(rows_ahead=rows_ahead)))
+        return first.annotation is not None
+
+    assert (annotated(2), annotated(3)) == (True, False)
