@@ -61,8 +61,6 @@ class ByteLines:
         self.raw, self.limits = raw, limits
         if not raw.seekable():
             raise Unreadable("a pipe", "a file that can be read twice", fatal=True)
-        if not raw.seekable():
-            raise Unreadable("a pipe", "a file that can be read twice", fatal=True)
         # The content decides, not the name: uploads lose their names, and JSON never starts with these bytes.
         self.compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         raw.seek(0)
