@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from drf_spectacular.generators import SchemaGenerator
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import EstimateRun, StepEstimate
+from labelsite.campaigns import queue
 from labelsite.campaigns.models import Campaign, Exposure, Task
 from labelsite.snapshots.services import freeze
 from labelsite.training.services import start_training
@@ -171,12 +173,24 @@ def test_a_colleague_and_an_outsider_find_no_annotation_of_somebody_else(client,
     assert "not_admitted" in post(client, f"/annotate/{campaign.pk}/next/")
 
 
-def test_each_arm_of_a_random_campaign_is_kept_with_its_annotation(campaign) -> None:
+def test_each_arm_of_a_random_campaign_shows_what_its_own_name_says_and_is_kept(
+    client, campaign, monkeypatch
+) -> None:
     Campaign.objects.update(exposure=Exposure.RANDOM)
     campaign.refresh_from_db()
-    annotation = submitted(campaign)
-    assert annotation.exposure in ("never", "after", "before")
-    assert annotation.exposure == annotation.task.assignments.get().exposure
+    turn = count()
+    monkeypatch.setattr(queue.random, "choice", lambda arms: arms[next(turn) % len(arms)])
+    seen = set()
+    for _ in range(3):
+        payload = client.get(f"/annotate/{campaign.pk}/").context["payload"]
+        annotation = submitted(campaign)
+        arm = annotation.task.assignments.get().exposure
+        shown = "machine" in payload["options"][0]
+        assert annotation.exposure == arm and payload["assisted"] == shown == (arm == "before")
+        second_look = client.get(f"/annotate/annotation/{annotation.pk}/second-look/")
+        assert (second_look.status_code == 404) == (arm == "never")
+        seen.add(arm)
+    assert seen == {"never", "after", "before"}
 
 
 def test_no_operation_of_the_whole_schema_tells_an_annotators_token(client, campaign, own_folder) -> None:
