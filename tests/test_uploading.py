@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import IO, Any
@@ -81,10 +82,13 @@ def test_a_folder_that_cannot_be_made_is_told_on_the_page(
     assert "large.jsonl: Not a directory" in answer.content.decode()
 
 
-def test_what_a_killed_process_left_of_an_upload_goes_after_a_week(admin: Client, settings: Any) -> None:
+@pytest.mark.parametrize(("seconds", "stays"), [(-3600, True), (3600, False)])
+def test_what_a_killed_process_left_of_an_upload_goes_after_a_week_and_not_before(
+    admin: Client, settings: Any, seconds: int, stays: bool
+) -> None:
     left = Path(settings.MEDIA_ROOT, f"{PREFIX}x.jsonl.gz")
     left.parent.mkdir()
     left.touch()
-    os.utime(left, (1, 1))
+    os.utime(left, (1, time.time() - 7 * 24 * 3600 - seconds))
     admin.post("/import/", {"file": large_file()})
-    assert not left.exists()
+    assert left.exists() == stays

@@ -171,12 +171,15 @@ def test_a_refused_upload_is_told_in_the_pages_language(
     assert words in response.content.decode()
 
 
-def test_uploads_that_nobody_imported_are_forgotten(browser: Client):
+@pytest.mark.parametrize(("seconds", "left"), [(-3600, [".data", ".json"]), (3600, [])])
+def test_uploads_that_nobody_imported_are_forgotten_after_a_week_and_not_before(
+    browser: Client, seconds: int, left: list[str]
+):
     upload(browser, content())
     for path in uploads._folder().iterdir():
-        os.utime(path, (0, time.time() - uploads.FORGOTTEN_AFTER_SECONDS - 1))
+        os.utime(path, (0, time.time() - 7 * 24 * 3600 - seconds))
     uploads.forget_old()
-    assert list(uploads._folder().iterdir()) == []
+    assert sorted(path.suffix for path in uploads._folder().iterdir()) == left
 
 
 @pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.REVIEWER])
