@@ -15,7 +15,7 @@ from labelsite.accounts.models import User
 from labelsite.api.base import PAGING
 from labelsite.api.schema import _operations
 from labelsite.api.urls import version_1
-from tests.factories import make_campaign, make_user
+from tests.factories import make_campaign, make_token, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,9 @@ def test_no_token_and_an_unknown_token_are_told_apart():
 
 
 def test_a_token_in_the_address_opens_nothing(ann: User):
-    assert APIClient().get("/api/v1/campaigns/?token=token-1-ann").status_code == 401
+    token, address = make_token(ann), "/api/v1/campaigns/"
+    assert APIClient().get(address, headers={"Authorization": f"Token {token}"}).status_code == 200
+    assert APIClient().get(f"{address}?token={token}").status_code == 401
 
 
 @pytest.mark.parametrize(
