@@ -221,11 +221,19 @@ def test_an_unloaded_adapter_leaves_the_base_as_it_was():
 
 
 def test_gradient_checkpointing_and_bf16_change_the_cost_and_not_the_lesson():
-    plain, rows = short_run(None), sums(20)
-    model = sized_model("classifier")
-    recompute_activations(model.plain)
-    settings = TrainingSettings("classifier", 12, batch_size=8)
-    run = train(model, examples_of("classifier", rows, STEPS), settings)
-    assert [h["loss"] for h in run.history] == pytest.approx([h["loss"] for h in plain[1]], rel=1e-5)
-    half = short_run(None, bfloat16=True)
-    assert [h["loss"] for h in half[1]] == pytest.approx([h["loss"] for h in plain[1]], rel=0.05)
+    def lesson(recomputes: bool) -> tuple[list[float], int]:
+        """The losses, and how often the first layer's network was entered."""
+        model, calls = sized_model("classifier"), []
+        model.model.model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
+        if recomputes:
+            recompute_activations(model.plain)
+        settings = TrainingSettings("classifier", 12, batch_size=8)
+        run = train(model, examples_of("classifier", sums(20), STEPS), settings)
+        return [h["loss"] for h in run.history], len(calls)
+
+    (plain, once), (again, twice) = lesson(False), lesson(True)
+    assert again == pytest.approx(plain, rel=1e-5)
+    assert twice == 2 * once > 0
+    half = [h["loss"] for h in short_run(None, bfloat16=True)[1]]
+    assert half == pytest.approx(plain, rel=0.05)
+    assert half != pytest.approx(plain, rel=1e-5)
