@@ -202,7 +202,8 @@ def test_no_method_looks_at_the_reference_answer():
 def test_diverse_subtrees_start_from_different_draws():
     _, walk = answers(lambda p: beam.search(p, beam.Beam(beams=4, width=2, diverse=True), 0))
     _, plain = answers(lambda p: beam.search(p, beam.Beam(beams=4, width=2), 0))
-    assert walk.cost.model_calls > plain.cost.model_calls / 2
+    # The same draws would be written once for both subtrees, and cost half.
+    assert walk.cost.tokens > 0.75 * plain.cost.tokens
 
 
 def test_only_the_best_trees_vote():
