@@ -8,9 +8,11 @@ import pytest
 from ml.evaluation.first_mistake import metric
 from ml.evaluation.first_mistake_figures import figures, shares, sums_by_problem
 from ml.evaluation.judged import JudgedSolution
+from ml.snapshot import problem_hash
 from tests.ml.evaluation.test_first_mistake import drawn, evaluated, files
 
 MEASURES = {"f1", "accuracy_wrong", "accuracy_right", "exact"}
+BY_WHAT_IS_KNOWN = ("by_scores", "with_share", "with_answers")
 
 
 def rows_of(truths, problems):
@@ -19,12 +21,18 @@ def rows_of(truths, problems):
 
 def test_every_set_of_figures_of_the_command_has_intervals_around_it(tmp_path, capsys):
     paths = files(tmp_path, *drawn(1))
-    report = evaluated(capsys, *paths)
-    for found in (report, report["held_out"], report["most_likely"], report["most_likely"]):
+    known = tmp_path / "training_problems.txt"
+    known.write_text("\n".join(problem_hash(f"problem {index}") for index in range(20)))
+    report = evaluated(capsys, *paths, "--training-problems", str(known))
+    unseen = report["unseen"]
+    likely = [
+        each[name] for each in (report["most_likely"], unseen["most_likely"]) for name in BY_WHAT_IS_KNOWN
+    ]
+    for found in (report, report["held_out"], report["most_likely"], unseen, unseen["most_likely"], *likely):
         assert set(found["intervals"]) == MEASURES
         assert all(low <= found[name] <= high for name, (low, high) in found["intervals"].items())
         assert found["intervals"]["f1"][0] < found["f1"] < found["intervals"]["f1"][1]
-    assert report == evaluated(capsys, *paths)
+    assert report == evaluated(capsys, *paths, "--training-problems", str(known))
 
 
 def test_an_interval_of_a_share_covers_as_often_as_it_says():
