@@ -10,6 +10,8 @@ from django.test import Client
 
 from labelsite.accounts import services
 from labelsite.accounts.models import ApiToken, Role, User
+from labelsite.annotations.importers import import_file
+from tests.annotations.test_import import processbench_line
 from tests.factories import PASSWORD, make_machine, make_token, make_user
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +30,16 @@ def test_a_wrong_password_is_told_on_the_page(client) -> None:
     assert response.status_code == 200 and b'role="alert"' in response.content
 
 
-def test_nobody_can_sign_up_and_machines_cannot_log_in(client) -> None:
+def test_nobody_can_sign_up_and_machines_cannot_log_in(client, tmp_path) -> None:
     assert client.get("/signup/").status_code == 404
-    machine = make_machine()
-    assert client.post("/login/", {"username": machine.username, "password": ""}).status_code == 200
-    assert "_auth_user_id" not in client.session
+    file = tmp_path / "labelled.jsonl"
+    file.write_text(processbench_line(1))
+    import_file(file, "processbench", "C")
+    machine = User.objects.get(is_machine=True)
+    for password in (PASSWORD, machine.username, machine.password):
+        answer = client.post("/login/", {"username": machine.username, "password": password})
+        assert answer.status_code == 200 and b'role="alert"' in answer.content
+        assert "_auth_user_id" not in client.session
 
 
 def test_login_never_leads_to_another_site(client) -> None:
