@@ -81,16 +81,17 @@ def test_rollouts_are_counted_for_automatic_labels_alone(measured):
     assert 8 * 2 * 4 <= spent["automatic", 8] <= 8 * 3 * 4
 
 
-def test_labels_that_are_alike_make_curves_that_are_alike(measured):
+def test_each_kind_has_a_curve_of_its_points_means_over_as_many_problems_as_the_other(measured):
     points = {(p["labels"], p["size"], p["seed"]): p for p in points_of(measured)}
-    for size, seed in ((8, 0), (16, 1)):
-        human, automatic = points["human", size, seed], points["automatic", size, seed]
-        assert human["problems"] == automatic["problems"]
-    body = json.loads((measured / "curve.json").read_text())
-    assert {kind: [row["seeds"] for row in rows] for kind, rows in body["curves"].items()} == {
-        "human": [2, 2],
-        "automatic": [2, 2],
-    }
+    curves = json.loads((measured / "curve.json").read_text())["curves"]
+    assert set(curves) == {"human", "automatic"}
+    for kind, rows in curves.items():
+        assert [(row["size"], row["seeds"]) for row in rows] == [(8, 2), (16, 2)]
+        for row in rows:
+            found = [points[kind, row["size"], seed] for seed in (0, 1)]
+            assert [point["problems"] for point in found] == [row["size"]] * 2
+            for name in ("f1", "step_auc"):
+                assert row[name] == pytest.approx(sum(point[name] for point in found) / 2)
 
 
 def test_a_table_the_answer_and_plots_stand_beside_the_points(measured):
