@@ -211,6 +211,15 @@ def test_a_folder_whose_weights_are_torn_or_of_another_size_is_refused(tmp_path)
         load(tmp_path, 2)
 
 
+def test_weights_that_unpickling_would_open_are_no_base(tmp_path):
+    tensors = checkpoint_like(tmp_path)
+    for name in ("model.safetensors", "card.json", "manifest.json"):
+        (tmp_path / name).unlink()
+    torch.save(tensors, tmp_path / "pytorch_model.bin")
+    with pytest.raises(MisstepError, match=r"expected a transformers model in safetensors"):
+        opened(str(tmp_path))
+
+
 def test_a_checkpoint_without_a_language_models_head_is_not_read_by_one(tmp_path):
     checkpoint_like(tmp_path)
     with pytest.raises(MisstepError, match=r"has no lm_head.weight, expected a whole language model"):
