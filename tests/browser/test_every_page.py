@@ -165,6 +165,10 @@ def pages_for(reader: User, samples: Samples) -> dict[str, str]:
         assert parameters <= set(known), f"no sample for {name}: {parameters - set(known)}"
         address = reverse(name, kwargs={key: known[key] for key in parameters})
         answer = client.get(address)
+        policy = answer.headers.get("Content-Security-Policy", "")
+        assert "default-src 'none'" in policy and "unsafe" not in policy, (
+            f"{name}: {policy!r}, expected a policy that allows nothing unsafe"
+        )
         if answer.status_code == 200 and not answer.streaming and b"<html" in answer.content[:300]:
             found[name] = address + QUESTIONS.get(name, "")
         else:
