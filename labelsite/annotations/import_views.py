@@ -67,23 +67,22 @@ def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
     if request.htmx:
         target = _target(_suggested_campaign(request, upload), "begins_paused" in request.GET)
         return render(request, "annotations/import_campaign.html", target)
-    guess = formats.guess(upload.path)
-    wanted = request.GET.get("format", "")
-    chosen = wanted if wanted in formats.FORMATS else guess or formats.FORMATS[0]
-    form = ImportForm(initial={"format": chosen, "campaign": _suggested_campaign(request, upload)})
-    return _preview_page(request, upload, form, chosen, guess)
+    form = ImportForm(initial={"campaign": _suggested_campaign(request, upload)})
+    return _preview_page(request, upload, form, request.GET.get("format", ""))
 
 
 @admin_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def start_import(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
+    """Begins the import; a refused one stays at this address, to which a language or a login leads back."""
+    if request.method != "POST":
+        return redirect("annotations:import_preview", identity=identity)
     if job := uploads.begun_import(identity):
         return _has_begun(request, job)
     upload = _get_upload(identity)
     form = ImportForm(request.POST)
     if not form.is_valid():
-        chosen = form.cleaned_data.get("format") or formats.FORMATS[0]
-        return _preview_page(request, upload, form, chosen, None, status=400)
+        return _preview_page(request, upload, form, form.cleaned_data.get("format", ""), status=400)
     wanted = form.cleaned_data
     job = uploads.start_import(
         upload,
@@ -114,8 +113,10 @@ def discard_upload(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
 
 
 def _preview_page(
-    request: HttpRequest, upload: Upload, form: ImportForm, chosen: str, guess: str | None, status: int = 200
+    request: HttpRequest, upload: Upload, form: ImportForm, wanted: str, status: int = 200
 ) -> HttpResponse:
+    guess = formats.guess(upload.path)
+    chosen = wanted if wanted in formats.FORMATS else guess or formats.FORMATS[0]
     titles: list[tuple[str, str]] = list(form.fields["format"].choices)  # type: ignore[attr-defined]
     context = {
         "upload": upload,

@@ -224,6 +224,15 @@ def test_a_name_that_nobody_was_told_is_new_makes_no_campaign(browser: Client):
     assert browser.post(preview_url + "start/", said | {"new_campaign": "Mistyped"}).status_code == 302
 
 
+def test_the_page_of_a_refused_import_knows_the_format_and_leads_back_to_the_preview(browser: Client):
+    preview_url = upload(browser, content())
+    page = browser.post(preview_url + "start/", {"format": "", "campaign": "Mistyped"}).content.decode()
+    assert "looks like: ProcessBench" in page and 'value="processbench" selected' in page
+    assert f'<form method="get" action="{preview_url}"' in page
+    response: Any = browser.get(preview_url + "start/")
+    assert (response.status_code, response.url) == (302, preview_url)
+
+
 def test_a_campaign_that_is_there_needs_no_such_word(browser: Client):
     campaign = make_campaign("There")
     said = {"format": "processbench", "campaign": "There", "begins_paused": "on"}
