@@ -20,7 +20,7 @@ from labelsite.annotations.import_campaigns import near_names
 from labelsite.annotations.import_forms import ImportForm, UploadForm
 from labelsite.annotations.preview import preview
 from labelsite.annotations.uploads import Upload
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.workers import queues_served
 from ml import formats
@@ -67,7 +67,12 @@ def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
     if request.htmx:
         target = _target(_suggested_campaign(request, upload), "begins_paused" in request.GET)
         return render(request, "annotations/import_campaign.html", target)
-    form = ImportForm(initial={"campaign": _suggested_campaign(request, upload)})
+    typed = {
+        "campaign": _suggested_campaign(request, upload),
+        "section": storable.text(request.GET.get("section", ""), SECTION_LENGTH),
+        "begins_paused": "begins_paused" in request.GET,
+    }
+    form = ImportForm(initial=typed)
     return _preview_page(request, upload, form, request.GET.get("format", ""))
 
 

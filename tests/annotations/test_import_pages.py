@@ -98,6 +98,17 @@ def test_the_format_can_be_corrected_and_errors_are_shown(browser: Client):
     assert "Import the whole file" not in page
 
 
+def test_another_format_keeps_what_was_typed_also_past_one_that_reads_nothing(browser: Client):
+    typed = {"campaign": "Typed", "section": "algebra", "begins_paused": "on"}
+    preview_url = upload(browser, content())
+    page = browser.get(preview_url, typed | {"format": "processbench"})
+    assert {name: page.context["form"][name].value() for name in typed} == typed | {"begins_paused": True}
+    assert re.search(r"begins-paused[^>]* checked", page.content.decode())
+    unread = browser.get(preview_url, typed | {"format": "mr_gsm8k"}).content.decode()
+    for name, value in typed.items():
+        assert f'<input type="hidden" name="{name}" value="{value}">' in unread
+
+
 @pytest.mark.parametrize(
     ("line", "english", "korean"),
     [
