@@ -247,6 +247,16 @@ def test_a_new_password_ends_the_tokens_too_and_the_page_says_so(client) -> None
     assert list(ApiToken.objects.values_list("user", flat=True)) == [other.pk]
 
 
+def test_a_new_password_takes_a_second_step_that_says_what_ends(client) -> None:
+    user = make_user()
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/people/").content.decode()
+    folds = re.findall(r"<details>(.*?)</details>", page, re.DOTALL)
+    of_user = f'action="/people/{user.pk}/password/"'
+    (fold,) = [fold for fold in folds if of_user in fold]
+    assert "every API token" in fold and page.count(of_user) == 1
+
+
 def test_only_admins_give_new_passwords_and_imported_labels_get_none(client) -> None:
     user, machine = make_user(), make_machine()
     client.force_login(make_user(Role.REVIEWER))
