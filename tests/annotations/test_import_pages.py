@@ -98,17 +98,6 @@ def test_the_format_can_be_corrected_and_errors_are_shown(browser: Client):
     assert "Import the whole file" not in page
 
 
-def test_another_format_keeps_what_was_typed_also_past_one_that_reads_nothing(browser: Client):
-    typed = {"campaign": "Typed", "section": "algebra", "begins_paused": "on"}
-    preview_url = upload(browser, content())
-    page = browser.get(preview_url, typed | {"format": "processbench"})
-    assert {name: page.context["form"][name].value() for name in typed} == typed | {"begins_paused": True}
-    assert re.search(r"begins-paused[^>]* checked", page.content.decode())
-    unread = browser.get(preview_url, typed | {"format": "mr_gsm8k"}).content.decode()
-    for name, value in typed.items():
-        assert f'<input type="hidden" name="{name}" value="{value}">' in unread
-
-
 @pytest.mark.parametrize(
     ("line", "english", "korean"),
     [
@@ -233,15 +222,6 @@ def test_a_name_that_nobody_was_told_is_new_makes_no_campaign(browser: Client):
     text = page.content.decode()
     assert "Import again to make it" in text and 'name="new_campaign" value="Mistyped"' in text
     assert browser.post(preview_url + "start/", said | {"new_campaign": "Mistyped"}).status_code == 302
-
-
-def test_the_page_of_a_refused_import_knows_the_format_and_leads_back_to_the_preview(browser: Client):
-    preview_url = upload(browser, content())
-    page = browser.post(preview_url + "start/", {"format": "", "campaign": "Mistyped"}).content.decode()
-    assert "looks like: ProcessBench" in page and 'value="processbench" selected' in page
-    assert f'<form method="get" action="{preview_url}"' in page
-    response: Any = browser.get(preview_url + "start/")
-    assert (response.status_code, response.url) == (302, preview_url)
 
 
 def test_a_campaign_that_is_there_needs_no_such_word(browser: Client):
