@@ -156,6 +156,15 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(client) -> None:
     assert "nightly <script>" not in page
 
 
+def test_when_a_token_was_used_is_a_time_that_the_browser_puts_into_its_zone(client) -> None:
+    user = make_user()
+    make_token(user)
+    ApiToken.objects.update(last_used_at="2026-02-03T04:05:06Z")
+    client.force_login(user)
+    page = client.get("/settings/").content.decode()
+    assert re.search(r'last used <time datetime="2026-02-03T[^"]+" data-local>[^<]+</time>', page)
+
+
 def test_a_colleague_cannot_revoke_a_token_and_its_owner_can(client) -> None:
     owner, colleague = make_user(), make_user()
     services.create_token(owner, "mine")
