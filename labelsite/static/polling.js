@@ -22,18 +22,19 @@ function keep(event) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
   const folds = [...part.querySelectorAll("details")].map((fold) => fold.open);
-  // Whatever has an id htmx finds again itself.
-  kept = { id: part.id, name: focused && !focused.id ? nameOf(focused) : "", scrolls, folds };
+  kept = { id: part.id, focusedId: focused?.id ?? "", name: focused && !focused.id ? nameOf(focused) : "", scrolls, folds };
 }
 
 function putBack() {
   const part = kept && document.getElementById(kept.id);
   if (!part) return;
-  const { name, scrolls, folds } = kept;
+  const { focusedId, name, scrolls, folds } = kept;
   kept = null;
   [...part.querySelectorAll("details")].forEach((fold, place) => (fold.open = folds[place] ?? fold.open));
   [...part.querySelectorAll(SCROLLED)].forEach((box, place) => box.scrollTo(scrolls[place]?.[1] ?? 0, scrolls[place]?.[0] ?? 0));
   if (name) [...part.querySelectorAll(REACHED)].find((element) => nameOf(element) === name)?.focus({ preventScroll: true });
+  // Whatever has an id htmx finds again itself, but not what it keeps and has to move to its new place without `moveBefore`.
+  if (focusedId && document.activeElement === document.body) document.getElementById(focusedId)?.focus({ preventScroll: true });
 }
 
 export function watchPolling() {
