@@ -4,7 +4,7 @@ import { csrfToken } from "./csrf.js";
 import { watchForms } from "./forms.js";
 import { renderMarkdown } from "./markdown.js";
 import { prepare, renderAll } from "./math.js";
-import { watchPolling } from "./polling.js";
+import { FAILURES, watchPolling } from "./polling.js";
 import { nameTurning } from "./unseen.js";
 
 /** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
@@ -52,7 +52,7 @@ document.addEventListener("change", (event) => {
   row?.querySelector(`input[type="hidden"][name="initial-${event.target.name}"]`)?.remove();
 }, true);
 // What is sent at each change says so where it did not arrive.
-for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+for (const failure of FAILURES) {
   document.addEventListener(failure, (event) => event.detail.target?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));
 }
 /** A page that goes on asking says when nobody is logged in any more, until an answer comes again. */

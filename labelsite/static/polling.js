@@ -2,6 +2,8 @@
 // browser, so the focus would fall to the top of the page, a log that is being read would jump to its start, and what
 // somebody has unfolded would close.
 const REACHED = "a[href], button, input, select, summary, [tabindex]";
+// An answer that is called off for a newer one is none of them.
+export const FAILURES = ["htmx:sendError", "htmx:responseError", "htmx:timeout"];
 const SCROLLED = "pre, .table-wrap";
 
 let kept = null;
@@ -12,7 +14,7 @@ function nameOf(element) {
   return [element.tagName, element.getAttribute("href"), element.form?.action, element.getAttribute("aria-label"), words].join("|");
 }
 
-function isPolled(element) {
+export function isPolled(element) {
   return element.getAttribute?.("hx-trigger")?.startsWith("every ");
 }
 
@@ -37,7 +39,14 @@ function putBack() {
   if (focusedId && document.activeElement === document.body) document.getElementById(focusedId)?.focus({ preventScroll: true });
 }
 
+/** Whoever watches is told when answers fail to come, until one does; that nobody is logged in is told elsewhere. */
+function tellUnanswered({ detail: { requestConfig, xhr, successful } }) {
+  if (isPolled(requestConfig.elt)) document.getElementById("not-renewed")?.toggleAttribute("hidden", successful || xhr.status === 401);
+}
+
 export function watchPolling() {
   document.addEventListener("htmx:beforeSwap", keep);
   document.addEventListener("htmx:afterSwap", putBack);
+  for (const end of FAILURES) document.addEventListener(end, tellUnanswered);
+  document.addEventListener("htmx:afterOnLoad", tellUnanswered);
 }

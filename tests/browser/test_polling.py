@@ -61,3 +61,19 @@ def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched, moves: b
     assert page.input_value("#evaluate-campaign") == str(chosen.pk)
     assert page.evaluate("document.querySelector('#checkpoint details').open")
     assert page.evaluate("document.activeElement.id") == "evaluate-campaign"
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_page_whose_answers_fail_to_come_says_so_until_they_come_again(watched: Watched, is_away: bool) -> None:
+    soon = timezone.now() + timedelta(minutes=5)
+    job = make_job(state=JobState.RUNNING, expires_at=soon, started_at=timezone.now(), attempt=1)
+    watched.log_in(make_user("admin").username)
+    page = watched.page
+    page.goto(f"{watched.base}/jobs/{job.pk}/")
+    asked = f"**/jobs/{job.pk}/"
+    page.route(asked, lambda route: route.abort() if is_away else route.fulfill(status=502, body="gone"))
+    page.wait_for_selector("text=could not be renewed")
+    assert "gone" not in page.inner_text("#job")
+    page.unroute(asked)
+    page.wait_for_selector("#not-renewed", state="hidden")
+    watched.errors.clear()
