@@ -20,6 +20,8 @@ export function isPolled(element) {
 
 function keep(event) {
   const part = event.detail.target;
+  // It asks as the form stood when it was made, and would hide that the form says something else by now.
+  if (event.detail.requestConfig?.elt === part && part.querySelector("[data-outdated]:not([hidden])")) event.detail.shouldSwap = false;
   if (!event.detail.shouldSwap || !isPolled(part)) return;
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
