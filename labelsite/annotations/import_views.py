@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from labelsite import storable
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
+from labelsite.accounts.form_answers import answers_a_form_of
 from labelsite.annotations import uploads
 from labelsite.annotations.import_campaigns import near_names
 from labelsite.annotations.import_forms import ImportForm, UploadForm
@@ -76,12 +77,9 @@ def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
     return _preview_page(request, upload, form, request.GET.get("format", ""))
 
 
+@answers_a_form_of("annotations:import_preview", "identity")
 @admin_required
-@require_http_methods(["GET", "HEAD", "POST"])
 def start_import(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
-    """Begins the import; a refused one stays at this address, to which a language or a login leads back."""
-    if request.method != "POST":
-        return redirect("annotations:import_preview", identity=identity)
     if job := uploads.begun_import(identity):
         return _has_begun(request, job)
     upload = _get_upload(identity)
