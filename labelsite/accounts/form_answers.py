@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -28,7 +28,8 @@ def answers_a_form_of(page: str, *of: str) -> Callable[[View[Rest]], View[Rest]]
         def answered(request: HttpRequest, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponseBase:
             if request.method != "GET":
                 return posted(request, *args, **kwargs)
-            return redirect(page, **{name: kwargs[name] for name in of})
+            named: dict[str, Any] = {name: kwargs[name] for name in of}
+            return redirect(page, **named)
 
         return answered
 

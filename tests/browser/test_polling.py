@@ -64,7 +64,9 @@ def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched, moves: b
 
 
 @pytest.mark.parametrize("is_away", [True, False])
-def test_a_page_whose_answers_fail_to_come_says_so_until_they_come_again(watched: Watched, is_away: bool) -> None:
+def test_a_page_whose_answers_fail_to_come_says_so_until_they_come_again(
+    watched: Watched, is_away: bool
+) -> None:
     soon = timezone.now() + timedelta(minutes=5)
     job = make_job(state=JobState.RUNNING, expires_at=soon, started_at=timezone.now(), attempt=1)
     watched.log_in(make_user("admin").username)

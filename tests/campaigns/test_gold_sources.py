@@ -47,7 +47,10 @@ def of_a_script() -> Task:
 def test_whose_word_gold_is_stands_in_words_in_the_queue_and_beside_the_opinions(client, make, words) -> None:
     client.force_login(make_user("admin"))
     campaign, task = (made := make()).campaign_id, made.pk
-    pages = (reverse("campaigns:tasks", args=[campaign]) + "?kind=gold", reverse("comparison:task", args=[campaign, task]))
+    pages = (
+        reverse("campaigns:tasks", args=[campaign]) + "?kind=gold",
+        reverse("comparison:task", args=[campaign, task]),
+    )
     for page in pages:
         for language, told in words.items():
             text = client.get(page, headers={"accept-language": language}).content.decode()

@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.simple_tag
 def preview_of(job: Job) -> str:
-    """Where the file of an import that came to nothing is looked at again, as it was asked for; empty where it is gone."""
+    """Where the file of an import that came to nothing is looked at again, as it was asked for; "" where it is gone."""
     upload = job.spec.get("upload")
     if not upload or job.state not in (JobState.FAILED, JobState.CANCELLED) or find(upload) is None:
         return ""
