@@ -15,12 +15,13 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from labelsite import storable
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
+from labelsite.accounts.form_answers import answers_a_form_of
 from labelsite.annotations import uploads
 from labelsite.annotations.import_campaigns import near_names
 from labelsite.annotations.import_forms import ImportForm, UploadForm
 from labelsite.annotations.preview import preview
 from labelsite.annotations.uploads import Upload
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.workers import queues_served
 from ml import formats
@@ -67,23 +68,24 @@ def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
     if request.htmx:
         target = _target(_suggested_campaign(request, upload), "begins_paused" in request.GET)
         return render(request, "annotations/import_campaign.html", target)
-    guess = formats.guess(upload.path)
-    wanted = request.GET.get("format", "")
-    chosen = wanted if wanted in formats.FORMATS else guess or formats.FORMATS[0]
-    form = ImportForm(initial={"format": chosen, "campaign": _suggested_campaign(request, upload)})
-    return _preview_page(request, upload, form, chosen, guess)
+    typed = {
+        "campaign": _suggested_campaign(request, upload),
+        "section": storable.text(request.GET.get("section", ""), SECTION_LENGTH),
+        "begins_paused": "begins_paused" in request.GET,
+    }
+    form = ImportForm(initial=typed)
+    return _preview_page(request, upload, form, request.GET.get("format", ""))
 
 
+@answers_a_form_of("annotations:import_preview", "identity")
 @admin_required
-@require_POST
 def start_import(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
     if job := uploads.begun_import(identity):
         return _has_begun(request, job)
     upload = _get_upload(identity)
     form = ImportForm(request.POST)
     if not form.is_valid():
-        chosen = form.cleaned_data.get("format") or formats.FORMATS[0]
-        return _preview_page(request, upload, form, chosen, None, status=400)
+        return _preview_page(request, upload, form, form.cleaned_data.get("format", ""), status=400)
     wanted = form.cleaned_data
     job = uploads.start_import(
         upload,
@@ -114,8 +116,10 @@ def discard_upload(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
 
 
 def _preview_page(
-    request: HttpRequest, upload: Upload, form: ImportForm, chosen: str, guess: str | None, status: int = 200
+    request: HttpRequest, upload: Upload, form: ImportForm, wanted: str, status: int = 200
 ) -> HttpResponse:
+    guess = formats.guess(upload.path)
+    chosen = wanted if wanted in formats.FORMATS else guess or formats.FORMATS[0]
     titles: list[tuple[str, str]] = list(form.fields["format"].choices)  # type: ignore[attr-defined]
     context = {
         "upload": upload,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.campaigns.gold_sources import source_in_words
 from labelsite.campaigns.guideline import as_html
 from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.problems.models import Solution
@@ -190,6 +191,10 @@ class Task(models.Model):
     @property
     def why(self) -> str:
         return reason_text(self.priority_reason)
+
+    @property
+    def gold_from(self) -> str:
+        return source_in_words(self.gold_source)
 
     @property
     def why_set_aside(self) -> str:

@@ -21,6 +21,8 @@ from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind, TaskState
 from labelsite.jobs.models import JobState
+from labelsite.wording import translated
+from ml.errors import MisstepError
 
 PAGE = 50
 
@@ -109,7 +111,10 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     wanted = request.POST.get("is_paused", "")
     if wanted not in ("0", "1"):
         return refused(f"is_paused {wanted!r}, expected 0 or 1")
-    services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1", person(request))
+    try:
+        services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1", person(request))
+    except MisstepError as error:
+        messages.error(request, translated(error.as_said))
     return redirect("campaigns:detail", pk)
 
 

@@ -68,9 +68,20 @@ class FreezeForm(forms.Form):
         choices: Any = self.fields["campaign"]
         choices.queryset = Campaign.objects.filter(is_archived=False).order_by("-pk")
         choices.label_from_instance = lambda campaign: campaign.name
+        if self._asks_for_another(choices):
+            choices.empty_label = _("choose one")
+            choices.help_text = _("The campaign that was asked for is archived or gone.")
         runs: Any = self.fields["second_run"]
         runs.queryset = second_runs()
         runs.label_from_instance = lambda run: run.name
+
+    def _asks_for_another(self, choices: Any) -> bool:
+        """Whether a campaign was asked for that cannot be frozen: a browser would show the first of the others."""
+        asked = (self.data if self.is_bound else self.initial).get("campaign")
+        try:
+            return bool(asked) and choices.to_python(asked) is None
+        except forms.ValidationError:
+            return True
 
     def rule(self) -> LabelRule:
         """The rule that the form describes."""

@@ -4,7 +4,7 @@ import { csrfToken } from "./csrf.js";
 import { watchForms } from "./forms.js";
 import { renderMarkdown } from "./markdown.js";
 import { prepare, renderAll } from "./math.js";
-import { watchPolling } from "./polling.js";
+import { FAILURES, isPolled, watchPolling } from "./polling.js";
 import { nameTurning } from "./unseen.js";
 
 /** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
@@ -51,9 +51,11 @@ document.addEventListener("change", (event) => {
   const row = event.target.closest("[data-shown]");
   row?.querySelector(`input[type="hidden"][name="initial-${event.target.name}"]`)?.remove();
 }, true);
-// What is sent at each change says so where it did not arrive.
-for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(failure, (event) => event.detail.target?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));
+// What is sent at each change says so where it did not arrive, and what is told beside a form where it is of an older one.
+for (const failure of FAILURES) {
+  document.addEventListener(failure, ({ detail: { target, requestConfig } }) => {
+    if (!isPolled(requestConfig.elt)) target?.querySelector("[data-not-saved], [data-outdated]")?.removeAttribute("hidden");
+  });
 }
 /** A page that goes on asking says when nobody is logged in any more, until an answer comes again. */
 function tellLoggedOut({ detail: { xhr } }) {

@@ -46,6 +46,14 @@ function sendOnce(event) {
   if (form.enctype !== "multipart/form-data") setTimeout(() => release(form), PATIENCE);
 }
 
+/** A form whose answer is the page anew takes along what was typed into the one beside it. */
+function takeAlong({ target, formData }) {
+  const beside = document.getElementById(target.dataset.takesAlong);
+  if (!beside) return;
+  const typed = new FormData(beside);
+  for (const name of target.dataset.fields.split(" ")) if (typed.has(name)) formData.set(name, typed.get(name));
+}
+
 function release(form) {
   form.removeAttribute("aria-busy");
   // A button may stand outside of its form.
@@ -56,6 +64,7 @@ export function watchForms() {
   // A refused form comes back as a whole page: what to change is read first, and stands in sight.
   document.querySelector("[data-refused]")?.focus();
   document.addEventListener("submit", sendOnce);
+  document.addEventListener("formdata", takeAlong);
   // What is changed now was not sent: another file, say, where the first one was stopped on its way.
   document.addEventListener("change", ({ target }) => { if (target.form?.hasAttribute("aria-busy")) release(target.form); });
   addEventListener("pageshow", () => {

@@ -2,6 +2,8 @@
 // browser, so the focus would fall to the top of the page, a log that is being read would jump to its start, and what
 // somebody has unfolded would close.
 const REACHED = "a[href], button, input, select, summary, [tabindex]";
+// An answer that is called off for a newer one is none of them.
+export const FAILURES = ["htmx:sendError", "htmx:responseError", "htmx:timeout"];
 const SCROLLED = "pre, .table-wrap";
 
 let kept = null;
@@ -12,31 +14,41 @@ function nameOf(element) {
   return [element.tagName, element.getAttribute("href"), element.form?.action, element.getAttribute("aria-label"), words].join("|");
 }
 
-function isPolled(element) {
+export function isPolled(element) {
   return element.getAttribute?.("hx-trigger")?.startsWith("every ");
 }
 
 function keep(event) {
   const part = event.detail.target;
+  // It asks as the form stood when it was made, and would hide that the form says something else by now.
+  if (event.detail.requestConfig?.elt === part && part.querySelector("[data-outdated]:not([hidden])")) event.detail.shouldSwap = false;
   if (!event.detail.shouldSwap || !isPolled(part)) return;
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
   const folds = [...part.querySelectorAll("details")].map((fold) => fold.open);
-  // Whatever has an id htmx finds again itself.
-  kept = { id: part.id, name: focused && !focused.id ? nameOf(focused) : "", scrolls, folds };
+  kept = { id: part.id, focusedId: focused?.id ?? "", name: focused && !focused.id ? nameOf(focused) : "", scrolls, folds };
 }
 
 function putBack() {
   const part = kept && document.getElementById(kept.id);
   if (!part) return;
-  const { name, scrolls, folds } = kept;
+  const { focusedId, name, scrolls, folds } = kept;
   kept = null;
   [...part.querySelectorAll("details")].forEach((fold, place) => (fold.open = folds[place] ?? fold.open));
   [...part.querySelectorAll(SCROLLED)].forEach((box, place) => box.scrollTo(scrolls[place]?.[1] ?? 0, scrolls[place]?.[0] ?? 0));
   if (name) [...part.querySelectorAll(REACHED)].find((element) => nameOf(element) === name)?.focus({ preventScroll: true });
+  // Whatever has an id htmx finds again itself, but not what it keeps and has to move to its new place without `moveBefore`.
+  if (focusedId && document.activeElement === document.body) document.getElementById(focusedId)?.focus({ preventScroll: true });
+}
+
+/** Whoever watches is told when answers fail to come, until one does; that nobody is logged in is told elsewhere. */
+function tellUnanswered({ detail: { requestConfig, xhr, successful } }) {
+  if (isPolled(requestConfig.elt)) document.getElementById("not-renewed")?.toggleAttribute("hidden", successful || xhr.status === 401);
 }
 
 export function watchPolling() {
   document.addEventListener("htmx:beforeSwap", keep);
   document.addEventListener("htmx:afterSwap", putBack);
+  for (const end of FAILURES) document.addEventListener(end, tellUnanswered);
+  document.addEventListener("htmx:afterOnLoad", tellUnanswered);
 }

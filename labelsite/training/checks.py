@@ -189,10 +189,12 @@ def _steps(counts: Mapping[str, Any]) -> Check:
 def _held_out(counts: Mapping[str, Any], chosen: Mapping[str, Any]) -> Check:
     held_out = int(counts.get("validation", 0))
     if held_out:
-        return Check(
-            _("%(rows)s solutions of other problems to validate on") % {"rows": counted(held_out)},
-            is_good=True,
+        text = ngettext(
+            "%(rows)s solution of another problem to validate on",
+            "%(rows)s solutions of other problems to validate on",
+            held_out,
         )
+        return Check(text % {"rows": counted(held_out)}, is_good=True)
     # At the end a run passes over what is not there; one that is to validate on its way fails.
     is_fatal = bool(chosen.get("validate_every"))
     return Check(

@@ -163,6 +163,15 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(client) -> None:
     assert "nightly <script>" not in page
 
 
+def test_when_a_token_was_used_is_a_time_that_the_browser_puts_into_its_zone(client) -> None:
+    user = make_user()
+    make_token(user)
+    ApiToken.objects.update(last_used_at="2026-02-03T04:05:06Z")
+    client.force_login(user)
+    page = client.get("/settings/").content.decode()
+    assert re.search(r'last used <time datetime="2026-02-03T[^"]+" data-local>[^<]+</time>', page)
+
+
 def test_a_colleague_cannot_revoke_a_token_and_its_owner_can(client) -> None:
     owner, colleague = make_user(), make_user()
     services.create_token(owner, "mine")
@@ -252,6 +261,16 @@ def test_a_new_password_ends_the_tokens_too_and_the_page_says_so(client) -> None
     page = client.post(f"/people/{user.pk}/password/").content.decode()
     assert "has no API tokens any more" in page
     assert list(ApiToken.objects.values_list("user", flat=True)) == [other.pk]
+
+
+def test_a_new_password_takes_a_second_step_that_says_what_ends(client) -> None:
+    user = make_user()
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/people/").content.decode()
+    folds = re.findall(r"<details>(.*?)</details>", page, re.DOTALL)
+    of_user = f'action="/people/{user.pk}/password/"'
+    (fold,) = [fold for fold in folds if of_user in fold]
+    assert "every API token" in fold and page.count(of_user) == 1
 
 
 def test_only_admins_give_new_passwords_and_imported_labels_get_none(client) -> None:

@@ -155,6 +155,7 @@ def test_admins_read_it_and_others_do_not(client):
     client.force_login(make_user(Role.ADMIN))
     page = client.get("/people/changes/").content.decode()
     assert "&lt;b&gt;ada&lt;/b&gt;" in page and "<b>ada" not in page and "reviewer" in page
+    assert f'<time datetime="{Change.objects.get().at:%Y-%m-%dT}' in page and "data-local" in page
 
 
 def test_values_are_said_and_not_shown_as_code(client):

@@ -49,3 +49,17 @@ def test_each_persons_last_items_count_however_many_others_came_after_them() -> 
     found = standings(campaign)
     assert len(found) == 251
     assert {(row.items, row.right) for row in found} == {(LAST, LAST)}
+
+
+def test_a_page_tells_a_reviewer_of_nothing_to_do_that_only_an_admin_may(client) -> None:
+    client.force_login(make_user("reviewer"))
+    assert "There is no campaign yet." in client.get("/campaigns/").content.decode()
+    campaign = make_campaign(screening_size=1)
+    make_annotation(make_task(campaign), make_user())
+    address = f"/annotate/{campaign.pk}/quality/"
+    page = client.get(address).content.decode()
+    assert "An admin makes them in the queue" in page and "A decision in the comparison" in page
+    assert "Make some tasks gold" not in page and "Make them in the queue" not in page
+    client.force_login(make_user("admin"))
+    page = client.get(address).content.decode()
+    assert "Make some tasks gold in the queue" in page and "Make them in the queue" in page

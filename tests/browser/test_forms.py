@@ -100,6 +100,21 @@ def test_who_ticks_a_box_while_the_page_asks_about_a_name_keeps_the_tick(preview
     expect(page.locator("#begins-paused")).to_be_checked()
 
 
+def test_who_chooses_another_format_keeps_the_names_and_the_tick_that_were_put_in(preview: Watched) -> None:
+    page = preview.page
+    page.fill("#id_campaign", "Evening sums")
+    expect(page.locator("#import-campaign")).to_contain_text("“Evening sums”")
+    page.locator("#begins-paused").click()
+    page.fill("#id_section", "algebra")
+    # The first cannot read the file, so that the page has no form of the import for a while.
+    for form, shown in (("mr_gsm8k", "[type=hidden][name=campaign]"), ("processbench", "#id_campaign")):
+        page.select_option("#id_preview_format", form)
+        page.wait_for_url(f"**format={form}**")
+        expect(page.locator(shown)).to_have_value("Evening sums")
+        expect(page.locator("[name=section]")).to_have_value("algebra")
+    expect(page.locator("#begins-paused")).to_be_checked()
+
+
 @pytest.mark.parametrize("place", [0, 2_000])
 def test_the_button_of_an_import_is_in_a_low_window_where_it_has_the_focus(
     preview: Watched, place: int

@@ -41,7 +41,11 @@ def test_the_focus_and_the_place_in_the_log_outlast_what_is_fetched_anew(watched
     assert page.evaluate("document.querySelector('pre').scrollTop") == 400
 
 
-def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched) -> None:
+@pytest.mark.parametrize("moves", [True, False])
+def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched, moves: bool) -> None:
+    """Also where a browser cannot move an element without taking the focus from it."""
+    if not moves:
+        watched.page.add_init_script("delete Element.prototype.moveBefore")
     chosen = [make_campaign(name) for name in ("First", "Second")][1]
     make_task(chosen)
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
@@ -51,7 +55,27 @@ def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched) -> None:
     page.goto(f"{watched.base}/training/checkpoints/{checkpoint.pk}/")
     page.select_option("#evaluate-campaign", str(chosen.pk))
     page.click("details summary")
+    page.focus("#evaluate-campaign")
     page.evaluate("document.querySelector('#checkpoint').dataset.old = 'yes'")
     page.wait_for_selector("#checkpoint:not([data-old])")
     assert page.input_value("#evaluate-campaign") == str(chosen.pk)
     assert page.evaluate("document.querySelector('#checkpoint details').open")
+    assert page.evaluate("document.activeElement.id") == "evaluate-campaign"
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_page_whose_answers_fail_to_come_says_so_until_they_come_again(
+    watched: Watched, is_away: bool
+) -> None:
+    soon = timezone.now() + timedelta(minutes=5)
+    job = make_job(state=JobState.RUNNING, expires_at=soon, started_at=timezone.now(), attempt=1)
+    watched.log_in(make_user("admin").username)
+    page = watched.page
+    page.goto(f"{watched.base}/jobs/{job.pk}/")
+    asked = f"**/jobs/{job.pk}/"
+    page.route(asked, lambda route: route.abort() if is_away else route.fulfill(status=502, body="gone"))
+    page.wait_for_selector("text=could not be renewed")
+    assert "gone" not in page.inner_text("#job")
+    page.unroute(asked)
+    page.wait_for_selector("#not-renewed", state="hidden")
+    watched.errors.clear()

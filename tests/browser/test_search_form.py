@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
@@ -73,6 +73,46 @@ def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
     watched.settle()
     watched.page.context.close()
     assert EstimateRun.objects.get().is_pilot
+
+
+@pytest.fixture
+def measuring(watched: Watched, shop: Campaign) -> Page:
+    """The form with its fold open, beside a panel that asks for itself every two seconds."""
+    watched.log_in(make_user("admin").username)
+    watched.go(address_of(shop))
+    watched.page.click("[name=measure]")
+    expect(watched.page.locator("#budget[hx-trigger]")).to_be_visible(timeout=PANEL_MS)
+    watched.page.locator("#search details").evaluate("fold => { fold.open = true; }")
+    return watched.page
+
+
+def is_of_form(route: Route) -> bool:
+    return route.request.headers.get("hx-trigger") == "search"
+
+
+def test_what_the_form_asks_is_told_also_where_the_panel_would_ask_for_itself_meanwhile(
+    measuring: Page,
+) -> None:
+    held: list[Route] = []
+    measuring.route("**/*", lambda route: held.append(route) if is_of_form(route) else route.continue_())
+    measuring.select_option("[name=reference]", "self-consistency")
+    measuring.wait_for_timeout(3_000)
+    held.pop().continue_()
+    expect(measuring.locator("#budget .facts .number").first).to_have_text("52", timeout=PANEL_MS)
+    measuring.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_panel_that_is_not_of_what_the_form_says_tells_so_until_it_is(measuring: Page) -> None:
+    measuring.route("**/*", lambda route: route.abort() if is_of_form(route) else route.continue_())
+    measuring.select_option("[name=reference]", "self-consistency")
+    expect(measuring.locator("#budget")).to_contain_text("not of what the form says now")
+    outdated = measuring.locator("#budget [data-outdated]")
+    expect(outdated).to_be_visible()
+    measuring.wait_for_timeout(3_000)
+    expect(outdated).to_be_visible()
+    measuring.unroute_all(behavior="ignoreErrors")
+    measuring.select_option("[name=reference]", index=0)
+    expect(outdated).to_be_hidden(timeout=PANEL_MS)
 
 
 def test_the_fold_opens_what_it_hides_when_the_browser_brings_it_back(

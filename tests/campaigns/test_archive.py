@@ -70,6 +70,16 @@ def test_what_was_archived_is_restored_and_then_let_go_on(browser: Client, campa
     assert not isinstance(claim_next(campaign, campaign.memberships.get().user), NothingLeft)
 
 
+def test_a_page_from_before_a_campaign_was_put_away_lets_it_not_go_on_and_says_why(
+    browser: Client, campaign: Campaign
+):
+    archive.set_archived(campaign, True)
+    page = browser.post(f"/campaigns/{campaign.pk}/pause/", {"is_paused": "0"}, follow=True)
+    assert page.status_code == 200 and "expected it to be restored first" in page.content.decode()
+    campaign.refresh_from_db()
+    assert campaign.is_paused
+
+
 def test_the_record_of_changes_says_who_put_it_away_and_who_deleted_it(browser: Client, campaign: Campaign):
     browser.post(f"/campaigns/{campaign.pk}/archive/", {"is_archived": "1"})
     browser.post(f"/campaigns/{campaign.pk}/delete/")

@@ -166,6 +166,16 @@ def test_a_dissolved_section_opens_its_tasks_to_everybody(admin, campaign) -> No
     assert numbers_in(campaign, "") == [1, 2, 3, 4]
 
 
+def test_to_dissolve_a_section_takes_a_second_step_that_says_what_becomes_of_its_tasks(
+    admin, campaign
+) -> None:
+    sections.assign(campaign, campaign.tasks.all(), "easy")
+    page = admin.get(f"/campaigns/{campaign.pk}/sections/").content.decode()
+    (before, fold) = re.split(r"<details><summary[^>]*>Dissolve<", page)
+    assert "Its tasks stay in the campaign" in fold and 'name="dissolve"' in fold
+    assert 'name="dissolve"' not in before
+
+
 def test_a_section_stays_while_somebody_may_label_nowhere_else(admin, campaign) -> None:
     """No section at all means every section, so dissolving it would give that person more than they had."""
     sections.assign(campaign, campaign.tasks.all(), "easy")

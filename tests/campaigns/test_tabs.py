@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from labelsite.campaigns.models import Campaign, Exposure
@@ -49,6 +50,21 @@ def test_the_way_from_a_campaign_to_its_estimates_opens_a_form_without_errors(cl
     form = client.get(found[1])
     assert form.status_code == 200 and form.context["campaign"] == campaign
     assert not form.context["form"].errors and "errorlist" not in form.content.decode()
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_what_is_brought_in_from_a_campaign_goes_into_that_campaign(client) -> None:
+    campaign = make_campaign("Sums & more")
+    client.force_login(make_user("admin"))
+    page = client.get(reverse("campaigns:detail", args=[campaign.pk])).content.decode()
+    found = re.search(r'href="([^"]+)">Bring in solutions<', page)
+    assert found
+    file = SimpleUploadedFile("of another name.jsonl", b"{}")
+    preview = client.post(found[1], {"file": file}, follow=True)
+    assert preview.context["form"]["campaign"].value() == campaign.name
+    Campaign.objects.update(is_archived=True)
+    page = client.get(reverse("campaigns:detail", args=[campaign.pk])).content.decode()
+    assert "Bring in solutions" not in page
 
 
 @pytest.mark.parametrize("tab", [*TABS, "annotations:annotate"])

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from labelsite.accounts.models import Role
+from labelsite.campaigns.archive import set_archived
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
@@ -61,6 +62,21 @@ def test_freezing_from_the_page_leads_to_the_snapshot(browser: Client, campaign:
     page = browser.get(response.url).content.decode()
     assert snapshot.sha256 in page and "First" in page and "labelled steps" in page
     assert "First" in browser.get(URL).content.decode()
+
+
+def test_a_campaign_that_was_put_away_is_not_frozen_as_another_one(browser: Client, campaign: Campaign):
+    away = make_campaign("Away")
+    set_archived(away, True)
+    assert "Freeze a snapshot" not in browser.get(f"/campaigns/{away.pk}/").content.decode()
+    assert "Freeze a snapshot" in browser.get(f"/campaigns/{campaign.pk}/").content.decode()
+    asked: list[Any] = [browser.get(URL, {"campaign": wanted}) for wanted in (away.pk, "no number")]
+    asked.append(browser.post(URL, {"campaign": away.pk, "labels": "human", **RULE}))
+    for page in asked:
+        assert '<option value="">choose one</option>' in page.content.decode()
+        assert "archived or gone" in page.content.decode()
+    plain = browser.get(URL, {"campaign": campaign.pk}).content.decode()
+    assert f'<option value="{campaign.pk}" selected>Sums</option>' in plain and "choose one" not in plain
+    assert not Snapshot.objects.exists()
 
 
 def test_nothing_to_freeze_is_said_on_the_page(browser: Client, campaign: Campaign):

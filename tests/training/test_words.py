@@ -7,15 +7,18 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
+from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
 from labelsite.training.comparing import flat
-from labelsite.training.services import start_training
+from labelsite.training.models import Evaluation
+from labelsite.training.services import score_campaign, start_training
 from labelsite.training.wording import MEASURES, NAMES, OBJECTIVE_NAMES, said
 from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.identity import config_of
 from ml.prm.request import Request
 from ml.prm.train import TrainingSettings
 from ml.training_choices import HEADS, OBJECTIVES, PREFERENCE_OUTPUTS
+from tests.factories import make_task, make_user
 from tests.training.test_pages import asked, log_in, make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +56,29 @@ def text_of(page):
     """What the page shows, without its tags and scripts."""
     body = re.sub(r"<script.*?</script>", "", page.content.decode(), flags=re.S)
     return re.sub(r"<[^>]*>", "\n", body)
+
+
+def test_one_of_anything_is_told_as_one(client, runs):
+    held_out = make_snapshot(counts={"train": 80, "labelled_steps": 300, "validation": 1})
+    plan = page_of(client, "start", **asked(held_out)).context["plan"]
+    assert any(check.text == "1 solution of another problem to validate on" for check in plan.checks)
+    checkpoint = runs[0].checkpoint
+    result = {"count": 1, "of_training_problems": 1, "held_out": {}, "unseen": {}, "steps": {"count": 1}}
+    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    row = {"rule": "product", "n": 8, "accuracy": 1.0, "low": 1.0, "high": 1.0}
+    best = {"problems": 1, "candidates": 8, "rows": [row]}
+    Evaluation.objects.create(checkpoint=checkpoint, kind="best-of-n", data="sums", result=best)
+    told = text_of(page_of(client, "checkpoint", checkpoint.pk))
+    for words in (
+        "8 solutions of 1 problem;", "exact, of 1 solution\n", "area under ROC, 1 step\n", "the problem of this 1 sol",
+    ):  # fmt: skip
+        assert words in told
+    task = make_task()
+    score_campaign(checkpoint, task.campaign, make_user("admin"))
+    scores = checkpoint.score_runs.get()
+    done = {"before": [], "after": [], "solutions": 1, "steps": 1}
+    Job.objects.filter(pk=scores.job_id).update(state="done", result=done)
+    assert "\n1 solution, 1 step\n" in text_of(page_of(client, "scores", scores.pk))
 
 
 def test_every_setting_and_figure_of_a_card_has_words():

@@ -1,0 +1,18 @@
+"""Whose word a task's gold is, in the reader's language, from what its row keeps."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext, gettext_lazy
+
+DECIDED = "adjudicated by "
+WORDS = {
+    "checker": gettext_lazy("checker"),
+    "reviewer": gettext_lazy("reviewer"),
+}
+
+
+def source_in_words(source: str) -> str:
+    """A name of somebody else's, from a file or a script, stays as it is."""
+    if source.startswith(DECIDED):
+        return gettext("decided by %(name)s") % {"name": source.removeprefix(DECIDED)}
+    return str(WORDS.get(source, source))
