@@ -103,7 +103,7 @@ def new_password(pk: int, by: User | None = None) -> tuple[User, str]:
 
 @transaction.atomic
 def own_password(form: OwnPasswordForm) -> User:
-    """A password that somebody has changed for themselves."""
+    """A password that somebody has changed for themselves. Their tokens stay: their scripts know none of it."""
     user: User = form.save()
     record_password(user, user)
     return user

@@ -40,11 +40,18 @@ class OtherFacts:
 NO_FACTS = OtherFacts({}, {})
 
 
-def other_facts(said: SolutionRecord, row: Solution) -> OtherFacts:
-    """What the record says otherwise than its row, which has its problem with it."""
+def other_facts(said: SolutionRecord, row: Solution, *, is_numbered: bool) -> OtherFacts:
+    """What the record says otherwise than its row, which has its problem with it.
+
+    is_numbered: the file has no ids. Then lines with the same steps are one solution, of which the first line's further
+    keys are kept, whatever the others have.
+    """
     facts = {name: getattr(said, name) for name in COLUMNS}
     columns = {name: value for name, value in facts.items() if value not in (None, getattr(row, name))}
-    return OtherFacts(columns, dict(_other_extra(said, row)))
+    extra = dict(_other_extra(said, row))
+    if is_numbered:
+        extra.pop(METADATA, None)
+    return OtherFacts(columns, extra)
 
 
 def _other_extra(said: SolutionRecord, row: Solution) -> Iterator[tuple[str, Any]]:

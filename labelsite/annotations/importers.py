@@ -118,7 +118,7 @@ def _finish(reading: _Reading, summary: ImportSummary, newest: int) -> None:
         refresh_statistics(*FILLED)
     # A row that is written holds up whoever is at work on it until the import is done.
     fill_gold(campaign, reading.verdicts, CHECKER)
-    renew_gold(campaign, reading.corrected, CHECKER, reading.created_by)
+    renew_gold(campaign, reading.corrected, CHECKER)
     if summary.new_tasks:
         _put_in_order(campaign, newest)
     if summary.new_campaign:

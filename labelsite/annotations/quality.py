@@ -90,7 +90,10 @@ def standings(campaign: Campaign) -> list[Standing]:
     totals = _totals(campaign)
     items = _last_items(campaign)
     users = User.objects.in_bulk(list(totals))
-    fast = too_fast({person: pace for person, row in totals.items() if (pace := row.pace)})
+    fast = too_fast(
+        {person: pace for person, row in totals.items() if (pace := row.pace)},
+        excluded=[person for person, user in users.items() if user.labels_excluded],
+    )
     found = [
         _standing(users[person], row, items.get(person, []), person in fast)
         for person, row in totals.items()

@@ -176,10 +176,10 @@ def looks_at(
     return unpacked(LOOKS, raw)
 
 
-def has_looks(campaign: Campaign) -> bool:
+def has_looks(campaign: Campaign, against: Against = EVERYBODY) -> bool:
     """Whether any person's finished look is there to compare: a checker's label, an excluded and a given-up one
     are none."""
-    (found,) = _row(f"SELECT EXISTS ({EVERYBODY.looks})", {"campaign": campaign.pk})
+    (found,) = _row(f"SELECT EXISTS ({against.looks})", {"campaign": campaign.pk})
     return bool(found)
 
 

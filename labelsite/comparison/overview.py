@@ -100,7 +100,8 @@ def _computed(
     asked = everybody if against.annotators else counted
     if blind is not None:
         asked = judgements(blind, about)
-    against, looks = _chosen(campaign, run, about, against, asked, has_gold and not len(counted))
+    is_empty = not len(everybody if against.annotators else counted)
+    against, looks = _chosen(campaign, run, about, against, asked, has_gold and is_empty)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),

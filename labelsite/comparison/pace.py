@@ -16,5 +16,6 @@ def too_fast_among(persons: Iterable[PersonFigures], labelers: Mapping[int, User
             row.annotator: Pace(row.timed, row.seconds)
             for row in persons
             if row.seconds is not None and (labeler := labelers.get(row.annotator)) and not labeler.is_machine
-        }
+        },
+        excluded=[number for number, labeler in labelers.items() if labeler.labels_excluded],
     )

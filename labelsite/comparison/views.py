@@ -20,7 +20,7 @@ from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.autolabels.starting import after_start
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, services
-from labelsite.comparison.against import Against
+from labelsite.comparison.against import ALSO_EXCLUDED, EVERYBODY, Against
 from labelsite.comparison.disagreements import PAGE, WITHOUT_RUN, Kind
 from labelsite.comparison.evidence import has_looks
 from labelsite.comparison.forms import AdjudicationForm
@@ -186,7 +186,8 @@ def _against(lens: Lens, kind: Kind) -> Against:
     """Whose looks a list shows: where nobody has labelled yet, gold stands in for people, as in the figures."""
     if kind == Kind.PEOPLE:
         return Against(is_blind=lens.is_blind) if lens.against.is_gold else lens.against
-    return lens.against if has_looks(lens.campaign) else Against(is_gold=True)
+    is_there = has_looks(lens.campaign, ALSO_EXCLUDED if lens.against.annotators else EVERYBODY)
+    return lens.against if is_there else Against(is_gold=True)
 
 
 def _runs(lens: Lens) -> list[EstimateRun]:

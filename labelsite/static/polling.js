@@ -42,8 +42,10 @@ function putBack() {
 }
 
 /** Whoever watches is told when answers fail to come, until one does; that nobody is logged in is told elsewhere. */
-function tellUnanswered({ detail: { requestConfig, xhr, successful } }) {
-  if (isPolled(requestConfig.elt)) document.getElementById("not-renewed")?.toggleAttribute("hidden", successful || xhr.status === 401);
+function tellUnanswered({ detail: { requestConfig, xhr } }) {
+  // By the status: htmx calls no answer successful that has the page loaded anew.
+  const isAnswered = (xhr.status >= 200 && xhr.status < 400) || xhr.status === 401;
+  if (isPolled(requestConfig.elt)) document.getElementById("not-renewed")?.toggleAttribute("hidden", isAnswered);
 }
 
 export function watchPolling() {

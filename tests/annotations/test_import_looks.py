@@ -66,6 +66,14 @@ def test_looks_of_several_people_on_lines_of_their_own_are_at_one_solution_in_an
     assert sorted(said) == [("imported:ann", [-1]), ("imported:bo", [1, -1]), ("imported:cy", [1, 1])]
 
 
+def test_lines_of_several_people_may_each_have_keys_of_their_own(tmp_path: Path) -> None:
+    ann, bo = ({**looked_at("1 + 1?", **{name: 0}), "session": name} for name in ("ann", "bo"))
+    first = import_file(written(tmp_path / "a.jsonl", ann, bo), "annotated", "C")
+    again = import_file(written(tmp_path / "b.jsonl", bo, ann), "annotated", "C")
+    assert [(one.new_solutions, one.new_annotations) for one in (first, again)] == [(1, 2), (0, 0)]
+    assert Solution.objects.get().extra["metadata"] == {"session": "ann"}
+
+
 def test_who_looked_twice_at_the_same_content_looked_at_two_solutions(tmp_path: Path) -> None:
     ann, both = looked_at("1 + 1?", ann=0), looked_at("1 + 1?", bo=1, ann=None)
     first = import_file(written(tmp_path / "a.jsonl", ann, both), "annotated", "C")

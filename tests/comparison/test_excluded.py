@@ -69,6 +69,22 @@ def test_who_is_excluded_keeps_a_row_and_a_view_of_their_own(campaign, people):
         assert (own.looks, own.kinds.later) == (7, 7)
 
 
+@pytest.mark.parametrize("has_gold", [False, True])
+def test_an_excluded_person_who_is_asked_for_is_shown_where_nobody_else_looked(
+    client, campaign, people, has_gold
+):
+    for person in people:
+        set_excluded(person.pk, True)
+    if has_gold:
+        campaign.tasks.update(gold=[1])
+    client.login(username=make_user("reviewer").username, password=PASSWORD)
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]), {"of": str(people[2].pk)})
+    found = page.context["found"]
+    assert (found.is_gold, found.looks, found.kinds.later) == (False, 7, 7)
+    (later,) = [link for link in page.context["kinds"] if link.kind == Kind.LATER]
+    assert len(client.get(later.url).context["rows"]) == 7
+
+
 def test_the_lists_hold_no_solution_for_an_excluded_look(campaign, people):
     run, tasks = campaign.estimate_run, list(campaign.tasks.order_by("pk").values_list("pk", flat=True))
     assert task_ids(campaign, run, Kind.LATER) == tasks

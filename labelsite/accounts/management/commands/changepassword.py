@@ -1,4 +1,4 @@
-"""`manage.py changepassword [NAME]`: Django's own, and a line in the record of changes."""
+"""`manage.py changepassword [NAME]`: Django's own, which ends tokens and notes it in the record of changes."""
 
 from __future__ import annotations
 
@@ -20,5 +20,8 @@ class Command(changepassword.Command):
         # One transaction: no password without its line. It has locked nothing while somebody types.
         with transaction.atomic():
             done = super().handle(*args, **{**options, "username": name})
-            record_password(User.objects.get(username=name))
+            user = User.objects.get(username=name)
+            # As where an admin gives one: whoever had the old one may have made them.
+            user.api_tokens.all().delete()
+            record_password(user)
         return done
