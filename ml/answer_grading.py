@@ -16,7 +16,7 @@ from concurrent.futures import Future
 
 from ml.answer_size import is_beyond_computing
 from ml.cores import worker_count
-from ml.grading_child import GradingChild
+from ml.grading_child import MEMORY_BYTES, GradingChild, TooLarge
 
 SECONDS_PER_COMPARISON = 5.0
 # Nearly all comparisons take milliseconds. One that takes longer than this makes room for the next pair.
@@ -143,13 +143,16 @@ class GradingPool:
             except (OSError, ValueError) as error:
                 crashes += 1
                 if crashes == TRIES:
+                    if isinstance(error, TooLarge):
+                        self._remember_hung(question)
                     failed = f"the grading process failed {crashes} times: {error}"
                     raise GraderCrashed(failed) from error
 
     def _refuse_hung(self, question: bytes) -> None:
         since = self._hung.get(question)
         if since is not None and time.monotonic() - since < self.until_asked_again:
-            raise GraderTimedOut(f"no verdict in {self.seconds:g} s, {TRIES_IN_TIME} times, a while ago")
+            within = f"{self.seconds:g} s and {MEMORY_BYTES / 1024**3:g} GiB of memory"
+            raise GraderTimedOut(f"no verdict within {within} at several tries a while ago")
 
     def _remember_hung(self, question: bytes) -> None:
         with self._lock:

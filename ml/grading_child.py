@@ -22,6 +22,10 @@ MEMORY_BYTES = 2 * 1024**3
 SECONDS_BETWEEN_LOOKS = 0.2
 
 
+class TooLarge(OSError):
+    """The child took more memory than it may, and has to be ended."""
+
+
 class GradingChild:
     """A child that is ready for its first question; whoever asks it has it alone. Raises OSError where it does not
     start, and TimeoutError where it does not in time.
@@ -53,7 +57,7 @@ class GradingChild:
         stdin.flush()
 
     def has_answered(self, seconds: float) -> bool:
-        """Whether a reply, or the child's end, is there within so long; OSError where it takes too much memory."""
+        """Whether a reply, or the child's end, is there within so long; TooLarge where it takes too much memory."""
         # Not select.select, which refuses handles from 1024 on: a run with many connections has them.
         poll = select.poll()
         poll.register(self._pipes[1], select.POLLIN)
@@ -61,7 +65,7 @@ class GradingChild:
         # Looked at from here: in the child sympy would take a refused allocation for an answer's fault.
         while not poll.poll(max(0.0, min(deadline - time.monotonic(), SECONDS_BETWEEN_LOOKS)) * 1000):
             if self._memory() > MEMORY_BYTES:
-                raise OSError(f"the grading process took more than {MEMORY_BYTES / 1024**3:g} GiB of memory")
+                raise TooLarge(f"the grading process took more than {MEMORY_BYTES / 1024**3:g} GiB of memory")
             if time.monotonic() >= deadline:
                 return False
         return True

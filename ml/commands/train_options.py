@@ -265,7 +265,7 @@ def loop_arguments(group: Any) -> None:
     group.add_argument(
         "--compile",
         action="store_true",
-        help="fuse layers (a CPU: norms and feed-forwards); half a minute at first",
+        help="fuse layers (a CPU: all but their attention); half a minute at first",
     )
     device_option.add_to(group)
     group.add_argument(

@@ -43,11 +43,13 @@ def read_pools(
     sources: set[str] | None = None
     known: set[str] = set()
     for number, body in objects(path, "a pool of solutions"):
-        name = str(body.get("id", number))
-        if name in known:
+        given = body.get("id")
+        name = str(number if given is None else given)
+        if given is not None and name in known:
             # It would count twice, and the same scores would be those of both.
             raise BadRecord(str(path), number, f"problem {name!r:.60} a second time", "each problem once")
-        known.add(name)
+        if given is not None:
+            known.add(name)
         try:
             candidates = body.get("candidates", body.get("solutions"))
             if candidates == [] and body.get("ungraded_samples") and not body.get("empty_samples"):

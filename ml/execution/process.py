@@ -236,10 +236,13 @@ def _end(server: _Server) -> None:
     if server.connection is not None:
         server.connection.close()
     if server.process is not None:
-        _wait_for_end(server.process.pid)
+        # There may be no handle left for the one, and nobody to be signalled by the other.
+        with suppress(OSError):
+            _wait_for_end(server.process.pid)
         # Its children are of its process group, which they cannot leave. They may outlive a server that was killed.
-        with suppress(ProcessLookupError):
+        with suppress(OSError):
             os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.kill()
         server.process.wait()
     server.process, server.connection = None, None
     server.kept.clear()

@@ -188,7 +188,8 @@ class Snapshots:
         self.drop([key])
         if not child.stop():
             return {"status": child.end()}
-        if child.is_large():
+        # One whose forks nobody watches can have none, and would only be in the way.
+        if child.listener is None or child.is_large():
             child.end()
             return {"kept": False}
         self.kept[key] = child

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.grading_child import GradingChild
+from ml.answer_grading import TRIES, GraderCrashed, GraderTimedOut, GradingPool
+from ml.grading_child import GradingChild, TooLarge
 
 
 def test_a_comparison_ends_its_child_in_the_end_also_when_nobody_waits_for_it():
@@ -52,6 +53,21 @@ def test_a_child_that_takes_too_much_memory_gives_no_verdict(monkeypatch):
     with pytest.raises(OSError, match="the grading process took more than"):
         child.reply(60)
     child.end()
+
+
+def test_a_pair_that_takes_too_much_memory_each_time_is_no_verdict_at_once_the_next_times(monkeypatch):
+    asked, pool = [], GradingPool(size=1, seconds=20.0)
+
+    def too_large(question: bytes, is_late: bool, is_fresh: bool) -> bool:
+        asked.append(question)
+        raise TooLarge("it took more")
+
+    monkeypatch.setattr(pool, "_ask", too_large)
+    with pytest.raises(GraderCrashed, match="it took more"):
+        pool.compare("x+1", "1+x")
+    with pytest.raises(GraderTimedOut, match="GiB of memory at several tries"):
+        pool.compare("x+1", "1+x")
+    assert len(asked) == TRIES
 
 
 def is_running(process: Path) -> bool:

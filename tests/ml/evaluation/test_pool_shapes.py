@@ -131,6 +131,13 @@ def test_a_problem_that_stands_in_a_pool_twice_is_refused(tmp_path):
         list(read_pools(path))
 
 
+def test_problems_without_ids_are_as_many_problems(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    lines = [{"id": name, "candidates": [{"is_correct": True}]} for name in (None, None, "1")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(list(read_pools(path))) == 3
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_problem_without_any_candidate_is_wrong_by_every_rule_of_a_scored_pool(tmp_path, capsys, place):
     candidate = {"final_answer": "4", "is_correct": True, "step_scores": {"prm": [0.9]}}

@@ -9,6 +9,7 @@ from ml.execution import Sandbox, Verdict
 from ml.execution import process as layer_module
 from ml.execution.layers import UNSAFE_SWITCH
 from ml.execution.process import ProcessLayer
+from tests.ml.execution.processes import children
 
 DOUBTED = "import fractions\nprint(fractions.Fraction(1, 2))"
 LACKS = {
@@ -37,6 +38,12 @@ def test_a_system_that_cannot_confine_runs_real_python_by_the_unsafe_switch_alon
     assert (allowed.verdict, allowed.output) == (Verdict.OK, "1/2\n")
     assert allowed.level.endswith("UNSAFE")
     assert sandbox.execute([DOUBTED, "print(fractions.Fraction(1, 3))"]).output == "1/3\n"
+    # No process is kept that could not be forked.
+    layer = ProcessLayer(servers=1, wrapped=False)
+    for steps in ([DOUBTED], [DOUBTED, "print(1)"]):
+        assert layer.run(steps, keep_states=True, is_partial=True).verdict is Verdict.OK
+    assert len(children(layer)) == sum(len(server.kept) for server in layer._idle)
+    layer.close()
     # What Monty may be wrong about has a verdict, too.
     assert sandbox.execute(["(1).missing"]).verdict is Verdict.PROGRAM_ERROR
     sandbox.close()

@@ -7,10 +7,12 @@ import shutil
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from ml.errors import MisstepError
 from ml.prm import packing
 from ml.prm.compiling import compile_layers
+from ml.prm.model import recompute_activations
 from ml.prm.packing import pack
 from tests.ml.prm.toys import random_tree, tiny_model
 
@@ -48,6 +50,35 @@ def test_whole_layers_take_in_attention_by_blocks_for_every_kind_of_row(monkeypa
         assert compile_layers(model.model, is_whole=True, backend="eager") > 0
         for row, expected in zip(packed, plain, strict=True):
             assert torch.allclose(model(row), expected, atol=1e-6)
+
+
+def test_what_a_layer_cannot_be_parted_from_is_left_alone_and_its_pieces_are_compiled():
+    recomputed, unpacked = tiny_model(), tiny_model()
+    recompute_activations(recomputed.model)
+    unpacked.model.set_attn_implementation("sdpa")
+    for model in (recomputed, unpacked):
+        # In each of two layers two norms and a feed-forward, and the last norm.
+        assert compile_layers(model.model, is_whole=False, backend="eager") == 7
+    assert unpacked.model.config._attn_implementation == "sdpa"
+    assert compile_layers(tiny_model().model, is_whole=False, backend="eager") == 2
+
+
+def test_more_is_compiled_of_a_layer_than_its_pieces():
+    tree = random_tree(random.Random(7), 6)
+    row = pack([tree], [[1, 2]])
+    captured = []
+    for is_recomputed in (False, True):
+        model = tiny_model()
+        if is_recomputed:
+            recompute_activations(model.model)
+        compile_layers(model.model, is_whole=False, backend="eager")
+        torch._dynamo.reset()
+        counters.clear()
+        hidden = model._all_hidden(row)
+        assert hidden.requires_grad
+        captured.append(counters["stats"]["calls_captured"])
+    whole, pieces = captured
+    assert whole > 1.5 * pieces > 0
 
 
 def test_a_base_whose_layers_are_unknown_is_refused_in_words():
