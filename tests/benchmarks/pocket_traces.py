@@ -3,7 +3,8 @@
     python -m tests.benchmarks.pocket_traces --out docs/results/pocket_traces.json
 
 Simulated strangers solve pocket problems in the words of real traces; OmegaPRM labels what they wrote, and nobody
-else. Of further solutions only the answer is known. The model then judges traces that it was not trained, chosen or
+else. A step that it blames, and that the base without any label is sure of, has no label. Of further solutions, where
+there are any, only the answer is known. The model then judges traces that it was not trained, chosen or
 tuned on, by the threshold that suits fresh strangers; at last it goes on with people's labels of one half of the
 traces and is tested on the other. Files that are there already are used.
 """
@@ -32,6 +33,9 @@ EFFORT = (
     "--head", "likelihood", "--optimizer", "muon", "--learning-rate", 1e-3, "--compile", "--outcomes",
     "--tokens-per-row", 65536,
 )  # fmt: skip
+# A base that knows right work passes most of the right steps that rollouts blame, and few of the wrong ones. What it
+# thinks wrong and rollouts right stays: there it has most to learn.
+BELIEVED = ("--second-opinion-sure", 0.55, "--second-opinion-doubtful", 0)
 # How people's labels of half of the traces are added to a finished model.
 TOUCH = ("--head", "likelihood", "--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
 
@@ -47,11 +51,10 @@ def main() -> None:
     narrow = ("--bf16",) if narrow_is_fast(options.device) else ()
     asked = ("--base", options.base, "--batch-size", options.batch_size, "--device", options.device)
     effort = (*EFFORT, *narrow, *asked)
-    opinion = _opinion(options, effort)
-    models = {
-        "no labels at all": ("--steps", 1, "--learning-rate", 1e-9),
-        "automatic": ("--steps", options.steps, *opinion),
-    }
+    untaught = ("--steps", 1, "--learning-rate", 1e-9)
+    reader = _folder(work, "no labels at all", (*effort, *untaught))
+    opinion = ("--second-opinion", options.second_opinion or reader, *BELIEVED)
+    models = {"no labels at all": untaught, "automatic": ("--steps", options.steps, *opinion)}
     found: dict[str, Any] = {"models": {}}
     for name, length in models.items():
         checkpoint = _folder(work, name, (*effort, *length))
@@ -82,16 +85,6 @@ def _snapshot(options: argparse.Namespace) -> Path:
             rows = chain(rows, data.rows(more, None, lambda _: None))
         data.frozen(folder, rows, LabelRule("automatic"))
     return folder
-
-
-def _opinion(options: argparse.Namespace, effort: Sequence[object]) -> tuple[object, ...]:
-    """Whose second opinion the labels need: that of a model which is given, or was trained on them for a while."""
-    if options.second_opinion is None and options.opinion_steps:
-        taught = ("--labels", "automatic", *effort, "--steps", options.opinion_steps)
-        checkpoint = _folder(options.work, "second opinion", taught)
-        data.trained(checkpoint, _snapshot(options), *taught, processes=options.processes)
-        return ("--second-opinion", checkpoint)
-    return ("--second-opinion", options.second_opinion) if options.second_opinion else ()
 
 
 def _folder(work: Path, name: str, settings: Sequence[object]) -> Path:
@@ -134,9 +127,10 @@ def _options() -> argparse.Namespace:
         "--base", default="pocket-tall-reader", help="of the models, as `python -m ml train` takes it"
     )
     parser.add_argument("--device", default="cpu", help="that they are trained on")
-    parser.add_argument("--second-opinion", type=Path, help="an earlier model's checkpoint")
     parser.add_argument(
-        "--opinion-steps", type=int, default=0, help="updates of a model that gives the second opinion"
+        "--second-opinion",
+        type=Path,
+        help="an earlier model's checkpoint, instead of the base without labels",
     )
     parser.add_argument(
         "--processes", type=int, default=1, help="side by side, to label and to train; the results are one's"
