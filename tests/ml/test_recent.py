@@ -26,7 +26,7 @@ def test_verdicts_with_long_outputs_stay_within_their_bytes(monkeypatch):
     sandbox = Sandbox()
     ran = []
 
-    def answer(codes, keep_states):
+    def answer(codes, keep_states, is_partial):
         ran.append(codes[0])
         return Execution(Verdict.OK, "x" * 64_000, "process", 1)
 
