@@ -16,10 +16,7 @@ def named_sql(row: str) -> str:
     """
     return f"""CASE WHEN {row}.id IS NULL THEN {UNKNOWN}
         WHEN {row}.first_mistake IS NOT NULL THEN {row}.first_mistake
-        WHEN array_position({row}.q_values, NULL) IS NOT NULL AND EXISTS (
-            SELECT 1 FROM problems_step unlabelled JOIN autolabels_stepestimate said ON said.step_id = unlabelled.id
-            WHERE unlabelled.solution_id = {row}.solution_id AND said.run_id = {row}.run_id AND said.hard IS NULL
-        ) THEN {UNKNOWN} ELSE {NONE} END"""
+        WHEN {row}.is_known THEN {NONE} ELSE {UNKNOWN} END"""
 
 
 # The same, to annotate rows of `SolutionEstimate` with.

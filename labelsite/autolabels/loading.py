@@ -131,12 +131,13 @@ def _copy_estimates(run: EstimateRun, batch: Sequence[SolutionEstimate]) -> int:
     ]
     _copy(
         "autolabels_solutionestimate",
-        ("run_id", "solution_id", "first_mistake", "q_values", "soft_values", "sandbox_level"),
+        ("run_id", "solution_id", "first_mistake", "is_known", "q_values", "soft_values", "sandbox_level"),
         (
             (
                 run.pk,
                 int(line.id),
                 line.first_mistake,
+                line.first_mistake is not None or all(step.hard is not None for step in line.steps),
                 [step.q_value for step in line.steps],
                 [step.soft for step in line.steps],
                 (line.sandbox_level or "")[:80],

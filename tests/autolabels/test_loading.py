@@ -77,6 +77,22 @@ def test_a_step_without_rollouts_has_no_estimate(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("hard", "first_mistake", "is_known"),
+    [([1, 1], None, True), ([1, None], None, False), ([None, None], None, False), ([0, None], 0, True)],
+)
+def test_a_run_that_left_a_step_unlabelled_and_names_no_mistake_does_not_say_that_there_is_none(
+    tmp_path, hard, first_mistake, is_known
+):
+    solution, run = make_solution(steps=["one", "two"]), new_run()
+    line = estimate_line(solution.pk, [4, 4])
+    line["first_mistake"] = first_mistake
+    for step, said in zip(line["steps"], hard, strict=True):
+        step["hard"] = said
+    load_estimates(run, write_run(tmp_path, [line]))
+    assert SolutionEstimate.objects.get(run=run).is_known is is_known
+
+
+@pytest.mark.parametrize(
     ("change", "found"),
     [
         ({"steps": [{"visits": 4, "correct": 5}]}, "5 correct of 4 visits"),

@@ -13,6 +13,22 @@ from tests.factories import make_estimates, make_solution
 pytestmark = pytest.mark.django_db
 
 
+def test_the_migration_finds_what_no_run_knows() -> None:
+    run = make_estimates(make_solution(["a", "b"]), [1.0, 1.0])
+    gap, wrong = make_solution(["a", "b"]), make_solution(["a", "b"])
+    make_estimates(gap, [1.0, 1.0], run)
+    make_estimates(wrong, [0.0, 1.0], run, first_mistake=0)
+    # Another run has looked at every step of them.
+    make_estimates(gap, [1.0, 1.0])
+    for solution in (gap, wrong):
+        solution.step_rows.get(position=1).estimates.filter(run=run).update(hard=None)
+    migration = import_module("labelsite.autolabels.migrations.0009_known_first_mistakes")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.EARLIER)
+    unknown = SolutionEstimate.objects.filter(is_known=False)
+    assert [(row.run_id, row.solution_id) for row in unknown] == [(run.pk, gap.pk)]
+
+
 def test_the_migration_fills_what_is_empty_in_the_order_of_the_steps_and_nothing_else() -> None:
     old, new = make_solution(["a", "b", "c"]), make_solution(["a", "b"])
     run = make_estimates(old, [1.0, 0.5, 0.0])

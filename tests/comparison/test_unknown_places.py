@@ -44,7 +44,12 @@ def world():
         shares = [None if not is_probed else float(hard) for hard, is_probed in said]
         first = known if known >= 0 else None
         SolutionEstimate.objects.create(
-            run=run, solution=solution, first_mistake=first, q_values=shares, soft_values=shares
+            run=run,
+            solution=solution,
+            first_mistake=first,
+            is_known=known != UNKNOWN,
+            q_values=shares,
+            soft_values=shares,
         )
         for step, (hard, is_probed) in zip(solution.step_rows.order_by("position"), said, strict=True):
             visits, share = (4, hard) if is_probed else (0, None)
