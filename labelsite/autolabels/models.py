@@ -52,7 +52,7 @@ class SolutionEstimate(models.Model):
     )
     solution = models.ForeignKey(Solution, on_delete=models.CASCADE, related_name="estimates")
     first_mistake = models.PositiveSmallIntegerField(null=True)
-    # Without a first mistake: whether the run labelled every step, and so says that there is none. Else it may be either.
+    # Without a first mistake: whether the run labelled every step, and so says that there is none. Else nobody knows.
     is_known = models.BooleanField(default=True, db_default=True)
     # The steps' q_value and soft again, in trajectory order: a campaign of a million labels is compared
     # from these in half a second, where joining every step's row takes three.
