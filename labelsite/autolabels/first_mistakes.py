@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import SmallIntegerField
-from django.db.models.expressions import RawSQL
-
 NONE, UNKNOWN = -1, -2
 
 
@@ -17,7 +14,3 @@ def named_sql(row: str) -> str:
     return f"""CASE WHEN {row}.id IS NULL THEN {UNKNOWN}
         WHEN {row}.first_mistake IS NOT NULL THEN {row}.first_mistake
         WHEN {row}.is_known THEN {NONE} ELSE {UNKNOWN} END"""
-
-
-# The same, to annotate rows of `SolutionEstimate` with.
-NAMED = RawSQL(named_sql("autolabels_solutionestimate"), (), output_field=SmallIntegerField())

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from labelsite.autolabels.first_mistakes import NONE, UNKNOWN
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Problem, Solution, Step
 
@@ -63,6 +64,13 @@ class SolutionEstimate(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "solution"], name="solution_estimate_once")]
+
+    @property
+    def named(self) -> int:
+        """The 0-based step of the first mistake, NONE or UNKNOWN, as `first_mistakes.named_sql` has it in SQL."""
+        if self.first_mistake is not None:
+            return self.first_mistake
+        return NONE if self.is_known else UNKNOWN
 
 
 class StepEstimate(models.Model):

@@ -17,7 +17,6 @@ from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, r
 from labelsite.accounts.forms import errors_of
 from labelsite.asked import page_below, refused, whole
 from labelsite.autolabels import disputes, services
-from labelsite.autolabels.first_mistakes import NAMED
 from labelsite.autolabels.forms import TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
 from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
@@ -238,8 +237,7 @@ def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
         run.trees.filter(pk__gt=start).select_related("problem").defer("data").order_by("pk")[: PAGE + 1]
     )
     estimates = list(
-        SolutionEstimate.objects.annotate(named=NAMED)
-        .filter(run=run, pk__gt=start)
+        SolutionEstimate.objects.filter(run=run, pk__gt=start)
         .select_related("solution__problem")
         .prefetch_related("solution__tasks")
         .order_by("pk")[: PAGE + 1]

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.autolabels.first_mistakes import NAMED, NONE, UNKNOWN, named_sql
+from labelsite.autolabels.first_mistakes import NONE, UNKNOWN, named_sql
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison.against import EVERYBODY, Against
@@ -63,7 +63,7 @@ PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task of the list: what people said, what the run said (see `NAMED`), and whether a reviewer has decided."""
+    """One task of the list: what people said, what the run said (as `named_sql`), whether a reviewer has decided."""
 
     task: Task
     people: Sequence[int | None]
@@ -106,7 +106,7 @@ def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against 
     tasks = Task.objects.select_related("solution__problem").in_bulk(task_numbers)
     estimates = {
         estimate.solution_id: estimate
-        for estimate in SolutionEstimate.objects.annotate(named=NAMED).filter(
+        for estimate in SolutionEstimate.objects.filter(
             run=run, solution__in=[task.solution_id for task in tasks.values()]
         )
     }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, FinishReason, StepRating
-from labelsite.autolabels.first_mistakes import NAMED
 from labelsite.autolabels.gauges import share_of_range
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate, StepEstimate, StepScore
 from labelsite.campaigns.models import Task
@@ -133,7 +132,7 @@ def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) ->
         by_step[estimate.step_id].estimate = Estimated(estimate, method, interval, is_settled)
     for score in StepScore.objects.filter(run=scores, step__in=by_step):
         by_step[score.step_id].score = score.score
-    whole = SolutionEstimate.objects.annotate(named=NAMED).filter(run=run, solution=task.solution_id).first()
+    whole = SolutionEstimate.objects.filter(run=run, solution=task.solution_id).first()
     if whole and whole.first_mistake is not None and whole.first_mistake < len(steps):
         steps[whole.first_mistake].is_run_first = True
     decided = Adjudication.objects.filter(task=task, is_live=True).select_related("reviewer").first()

@@ -98,10 +98,10 @@ def _computed(
     everybody = judgements(said, about)
     counted = everybody.where(~np.isin(everybody.annotator, excluded))
     asked = everybody if against.annotators else counted
+    only_gold = has_gold and not len(asked)
     if blind is not None:
         asked = judgements(blind, about)
-    is_empty = not len(everybody if against.annotators else counted)
-    against, looks = _chosen(campaign, run, about, against, asked, has_gold and is_empty)
+    against, looks = _chosen(campaign, run, about, against, asked, only_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),

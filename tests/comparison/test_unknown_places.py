@@ -47,7 +47,7 @@ def world():
             run=run,
             solution=solution,
             first_mistake=first,
-            is_known=known != UNKNOWN,
+            is_known=first is not None or None not in dict(said),
             q_values=shares,
             soft_values=shares,
         )
