@@ -55,10 +55,10 @@ def find_differences(
             annotation = None
         row = rows[stored.solution_id]
         place_of_facts = (stored.solution_id, stored.labelled.line)
-        is_numbered = stored.labelled.is_numbered
-        facts = other_facts(stored.labelled.solution, row, is_numbered=is_numbered)
-        facts = NO_FACTS if place_of_facts in told else facts
-        told.add(place_of_facts)
+        facts = NO_FACTS
+        if place_of_facts not in told:
+            told.add(place_of_facts)
+            facts = other_facts(stored.labelled.solution, row, is_numbered=stored.labelled.is_numbered)
         if facts or annotation:
             is_by_another = "generator" in facts.columns and row.generator is not None
             found.append(Difference(stored, facts, annotation, is_by_another))

@@ -24,7 +24,7 @@ def by_chance(odds: Callable[[MostLikely, bool | None], float]) -> Rule:
     """The most likely first mistake. odds: what it makes of a mistake whether the final answer is right."""
 
     def rule(judged: Judged) -> Predict:
-        likely = fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])
+        likely = _fitted(judged)
         return lambda scores, is_correct: likely.predict(scores, odds(likely, is_correct))
 
     return rule
@@ -32,9 +32,13 @@ def by_chance(odds: Callable[[MostLikely, bool | None], float]) -> Rule:
 
 def by_shifted_chance(judged: Judged, asked: Sequence[JudgedSolution]) -> Predict:
     """The most likely first mistake, with as many mistakes as the scores of those that are `asked` speak for."""
-    likely = fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])
+    likely = _fitted(judged)
     odds = likely.odds_by_scores([row.scores for row in asked])
     return lambda scores, is_correct: likely.predict(scores, odds)
+
+
+def _fitted(judged: Judged) -> MostLikely:
+    return fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])
 
 
 def said_by(predict: Predict, rows: Sequence[JudgedSolution]) -> list[int | None]:
