@@ -43,6 +43,7 @@ BELOW = (
     "ml/pocket/policy",
     "ml/pocket/taller.py",
     "ml/pocket/training",
+    "ml/pocket/wider.py",
 )
 
 
