@@ -20,6 +20,7 @@ VERBS = {
     "autolabel": "estimate steps by rollouts or tree search",
     "snapshot": "freeze a file's labels into a folder to train from",
     "train": "train a process reward model from a snapshot",
+    "average": "one checkpoint whose weights are the mean of several",
     "score": "score the steps of solutions with a checkpoint",
     "evaluate": "measure a process reward model",
     "curve": "measure what more labels teach, and what a human label is worth",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
@@ -13,7 +14,7 @@ from labelsite.training import checkpoints, services
 from labelsite.training.lineage import lineage_of
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.registering import register_checkpoint
-from ml.commands import train
+from ml.commands import average, train
 from ml.errors import MisstepError
 from tests.factories import make_user
 from tests.training.pocket import pocket_campaign
@@ -150,3 +151,23 @@ def test_a_checkpoint_of_several_snapshots_leads_back_to_those_of_this_site_and_
     assert "public, not of this site" in page.content.decode()
     run_page = reverse("training:run", args=[checkpoint.run_id])
     assert run_page in client.get(reverse("snapshots:detail", args=[second.pk])).content.decode()
+
+
+def test_an_average_leads_back_to_all_of_its_snapshots_and_says_what_it_is_of(tmp_path, client, capsys):
+    snapshot = freeze(pocket_campaign(count=24, annotator=make_user(), labelled=18), "human")
+    export(snapshot, tmp_path / "frozen")
+    options = ["--steps", "1", "--batch-size", "4", "--snapshot", str(tmp_path / "frozen")]
+    assert train.main([*options, "--base", "small", "--out", str(tmp_path / "one")]) == 0
+    assert train.main([*options, "--base", str(tmp_path / "one"), "--out", str(tmp_path / "two")]) == 0
+    parts = ["--checkpoints", str(tmp_path / "one"), str(tmp_path / "two"), "--weights", "1", "3"]
+    assert average.main([*parts, "--out", str(tmp_path / "mean")]) == 0
+    checkpoint = register_checkpoint(tmp_path / "mean", name="the mean")
+    assert lineage_of(checkpoint).snapshots == [snapshot]
+
+    log_in(client, "reviewer")
+    beside = register_checkpoint(tmp_path / "one")
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+    said = " ".join(strip_tags(page).split())
+    assert "Average ofone 25.0 % · two 75.0 %" in said and "Last loss" not in said
+    compared = reverse("training:compare") + f"?run={checkpoint.run_id}&run={beside.run_id}"
+    assert "the mean" in client.get(compared).content.decode()
