@@ -67,6 +67,11 @@ def main() -> None:
         }
         print(name, json.dumps(found["models"][name]), flush=True)
     # The last one is the automatic labels' own.
+    mean = data.averaged(_folder(work, "mean", (*effort, *length)), reader, checkpoint)
+    found["models"]["automatic, averaged with no labels"] = {
+        "strangers": on_its_own(mean, strangers),
+        "traces": by_strangers(mean, strangers, TRACES),
+    }
     found["automatic, then people's labels of half of the traces"] = _with_people(work, strangers, checkpoint)
     write_json(options.out, found)
 

@@ -148,6 +148,13 @@ def trained(checkpoint: Path, snapshot: Path, *options: object, processes: int =
     return checkpoint
 
 
+def averaged(mean: Path, *checkpoints: Path) -> Path:
+    """The checkpoint of their mean weights."""
+    if not (mean / "card.json").exists():
+        ml("average", "--checkpoints", *checkpoints, "--out", mean)
+    return mean
+
+
 def scored(checkpoint: Path, solutions: Path, format: str = "misstep") -> Path:
     """The checkpoint's scores of a file of solutions, once for each pair of them as they are now."""
     out = checkpoint.with_name(f"{checkpoint.name}.{solutions.stem}.scores.jsonl")
