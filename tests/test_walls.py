@@ -6,10 +6,14 @@ import ast
 import functools
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.data import ROOT
 
@@ -169,6 +173,44 @@ def test_everything_above_the_line_really_imports_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def _base_packages() -> set[str]:
+    """The packages of an installation without extras: those that pyproject.toml names, and theirs."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    waiting = [Requirement(line) for line in named]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        for extra in ("", *wanted.extras):
+            if (package := (canonicalize_name(wanted.name), extra)) not in seen:
+                seen.add(package)
+                waiting += _needed_by(*package)
+    return {name for name, _ in seen}
+
+
+def _needed_by(name: str, extra: str) -> list[Requirement]:
+    try:
+        lines = requires(name) or []
+    except PackageNotFoundError:
+        return []
+    return [one for one in map(Requirement, lines) if not one.marker or one.marker.evaluate({"extra": extra})]
+
+
+def test_what_is_imported_above_the_torch_line_comes_without_the_ml_extra():
+    # A grader that came with torch alone would not be there to grade the imports of a host without.
+    base = {"misstep", *_base_packages()}
+    makers = packages_distributions()
+    found = [
+        f"{relative(path)}: {name}"
+        for path in [*python_files("ml"), *python_files("labelsite")]
+        # What ships of the pocket policy beside its problems is of use with torch alone.
+        if not is_below_the_line(path) and not relative(path).startswith("ml/pocket/")
+        for name, eager in imports(path)
+        if eager and (made_by := makers.get(name.split(".")[0]))
+        if not any(package in base for package in map(canonicalize_name, made_by))
+    ]
+    assert found == []
 
 
 def test_the_web_process_never_loads_torch():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from django.core.management import call_command
@@ -45,6 +46,14 @@ def test_a_sandbox_that_is_monty_alone_is_weak_and_says_so(monkeypatch):
     monkeypatch.setattr(doctor, "ASK_SANDBOX", alone.replace("sandbox()", "Sandbox(use_processes=False)"))
     (finding,) = doctor.sandbox()
     assert finding.state == "weak" and "is switched off" in finding.found and finding.mend
+
+
+def test_a_host_that_would_grade_answers_by_their_text_alone_is_bad(monkeypatch):
+    (finding,) = doctor.grader()
+    assert finding.state == "good" and finding.found.startswith("math-verify ")
+    monkeypatch.setattr(doctor, "version", lambda _: (_ for _ in ()).throw(PackageNotFoundError))
+    (finding,) = doctor.grader()
+    assert finding.state == "bad" and "no math-verify" in finding.found and "pip install" in finding.mend
 
 
 @pytest.mark.django_db

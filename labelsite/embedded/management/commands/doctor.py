@@ -151,6 +151,14 @@ def sandbox() -> Iterator[Finding]:
     yield Finding("sandbox", state, f"level {level}, trial run {verdicts[-1]}{why}", "" if all_work else mend)
 
 
+def grader() -> Iterator[Finding]:
+    try:
+        yield Finding("grader", GOOD, f"math-verify {version('math-verify')}")
+    except PackageNotFoundError:
+        found = "no math-verify: an answer such as 1+x for x+1 is stored as wrong"
+        yield Finding("grader", BAD, found, "pip install -c constraints.txt -e .")
+
+
 def gpu() -> Iterator[Finding]:
     answer = _ask(ASK_FOR_GPU)
     if isinstance(answer, str):
@@ -268,6 +276,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     broker,
     workers,
     sandbox,
+    grader,
     gpu,
     browser,
     disk,
