@@ -85,6 +85,6 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	|| { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < 3e9)' \
-	|| { echo "The packages need 3 GB, and less is free here" >&2; exit 1; }
+	|| { echo "The packages need 3 GB, with CUDA's libraries several more, and less than 3 GB is free here" >&2; exit 1; }
 	@echo "Making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
