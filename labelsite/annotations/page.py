@@ -104,6 +104,11 @@ def words() -> dict[str, str]:
         "score": _("PRM {n}"),
         "lit": _("“{term}” stands {n} times in this task."),
         "calculatorError": _("This cannot be worked out."),
+        "calculatorComma": _("A comma parts thousands, as in 1,200. Write a decimal with a point."),
+        "calculatorTwoNumbers": _(
+            "Two numbers stand side by side, or one has two points: write what belongs between them."
+        ),
+        "calculatorPercent": _("This can be read in two ways: write 10% - 3 or 10 % (-3)."),
         "holdEnded": _(
             "Your hold on this task ended, and somebody else may have taken it. What you did is kept until the task "
             "comes back to you. You may still try to submit it."
