@@ -1,14 +1,32 @@
 // Python in a step, coloured by a small tokenizer that only ever makes text nodes.
 
-const FENCE = /^([\s\S]*?)\n?```(?:python|py)?[ \t]*\n([\s\S]*?)\n?```\s*([\s\S]*)$/;
+const FENCE = /^ {0,3}(`{3,})([^`]*)$/;
+const PYTHON_WORDS = ["python", "py", "python3"];
 const KEYWORDS = new Set(("False None True and as assert async await break class continue def del elif else except finally for from global if "
   + "import in is lambda nonlocal not or pass raise return try while with yield match case").split(" "));
 const TOKEN = /(#[^\n]*)|("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(\b\d[\w.]*\b)|([A-Za-z_]\w*)|([^\w\s"'#]+|["'#])|(\s+)/g;
 
-/** Cuts a step into its prose and its fenced Python, or null where it has no code. */
+/** The line that closes the fence which opens on line `start`; past the last one where none does. */
+function closing(lines, start, fence) {
+  const found = lines.findIndex((line, index) => {
+    const [, ticks = "", word = ""] = (index > start && FENCE.exec(line)) || [];
+    return ticks.length >= fence.length && !word.trim();
+  });
+  return found < 0 ? lines.length : found;
+}
+
+/** The lines of a step by turns as { prose } and { code }, as `ml.segmentation` cuts what it runs; null without any Python. */
 export function splitCode(text) {
-  const match = FENCE.exec(text);
-  return match ? { before: match[1], code: match[2], after: match[3] } : null;
+  const lines = text.split("\n");
+  const parts = [{ prose: [] }];
+  for (let index = 0; index < lines.length; index += 1) {
+    const [, fence, word] = FENCE.exec(lines[index]) ?? [];
+    const end = fence ? closing(lines, index, fence) : index;
+    if (fence && PYTHON_WORDS.includes(word.trim().toLowerCase())) parts.push({ code: lines.slice(index + 1, end) }, { prose: [] });
+    else parts.at(-1).prose.push(...lines.slice(index, end + 1));
+    index = end;
+  }
+  return parts.length > 1 ? parts : null;
 }
 
 function kind([, comment, string, number, name]) {
@@ -47,5 +65,5 @@ export function renderCode(element) {
   if (element.children.length || !element.textContent.includes("```")) return;
   const parts = splitCode(element.textContent);
   if (!parts) return;
-  element.replaceChildren(...[parts.before.trim(), codeBlock(parts.code, "Python"), parts.after.trim()].filter(Boolean));
+  element.replaceChildren(...parts.map(({ prose, code }) => (code ? codeBlock(code.join("\n"), "Python") : prose.join("\n").trim())).filter(Boolean));
 }

@@ -120,12 +120,16 @@ export class View {
     return [said, make("p", { className: "step-note muted small", hidden: true })];
   }
 
-  /** A step's prose and code, with what the code printed right below it. */
+  /** A step's prose and code, with what the code printed right below the last of it. */
   formatted(option) {
-    const parts = splitCode(option.text) ?? { before: option.text, code: null, after: "" };
-    const prose = (text) => (text.trim() ? [make("div", { className: "step-text" }, formatted(parts.code === null ? text : text.trim()))] : []);
-    const code = parts.code === null ? [] : [codeBlock(parts.code, "Python"), ...this.output(option)];
-    return [...prose(parts.before), ...code, ...prose(parts.after)];
+    const prose = (text) => (text.trim() ? [make("div", { className: "step-text" }, formatted(text))] : []);
+    const parts = splitCode(option.text);
+    // What was run is told also where its code is not known for code.
+    if (!parts) return [...prose(option.text), ...this.output(option)];
+    const last = parts.findLast(({ code }) => code);
+    return parts.flatMap((part) => (part.code
+      ? [codeBlock(part.code.join("\n"), "Python"), ...(part === last ? this.output(option) : [])]
+      : prose(part.prose.join("\n").trim())));
   }
 
   output({ output, verdict }) {
