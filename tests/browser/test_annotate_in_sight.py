@@ -84,10 +84,17 @@ def test_a_long_problem_keeps_to_its_third_of_the_screen_and_is_scrolled_by_keyb
     assert box(watched, "#answer-line")[1] <= bottom
     assert watched.page.locator("#problem").get_attribute("tabindex") == "0"
     assert watched.page.locator("#problem").get_attribute("role") == "group"
+    watched.press("3 3 k k")
     watched.page.focus("#problem")
     watched.press("PageDown")
     watched.page.wait_for_timeout(400)
-    assert watched.page.evaluate("document.getElementById('problem').scrollTop") > 50
+    paged = watched.page.evaluate("document.getElementById('problem').scrollTop")
+    assert paged > 50
+    # Elsewhere the arrows go from step to step.
+    watched.press("ArrowDown")
+    watched.page.wait_for_timeout(400)
+    assert watched.page.evaluate("document.getElementById('problem').scrollTop") > paged
+    assert "Step 1" in watched.state()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 600), (900, 900), (390, 844)])

@@ -19,7 +19,7 @@ export function listen(bindings, act) {
       if (event.key === "Escape") target.blur();
       return;
     }
-    if (SCROLLING.includes(event.key) && target.closest(".guideline")) return;
+    if (SCROLLING.includes(event.key) && target.closest(".guideline, #problem[tabindex]")) return;
     if ((event.key === "Enter" || event.key === " ") && target.closest(`${NATIVE_ON_ENTER}, .rate:focus-visible`)) return;
     const action = bindings[event.key] ?? bindings[event.key.toLowerCase()];
     if (event.key === "Escape") act("escape", event);
