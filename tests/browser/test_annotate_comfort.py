@@ -25,6 +25,20 @@ COVERED = """() => { const seen = document.activeElement, box = seen.getBounding
     return !(seen.contains(top) || top?.contains(seen)) || box.bottom > bar; }"""
 
 
+# A new Timer's own time begins at 0; somebody does something at 50 s, and the page is looked at again at 100 s.
+SPENT = """async (names) => {
+  const { Timer } = await import('/static/annotate/timer.js');
+  return names.map((name) => {
+    let now = 0;
+    const timer = new Timer(() => now);
+    now = 50000;
+    document.querySelector('h1').dispatchEvent(new Event(name, { bubbles: name !== 'scroll' }));
+    now = 100000;
+    return timer.lap();
+  });
+}"""
+
+
 def test_every_key_is_shown_on_its_control_also_when_remapped(watched: Watched) -> None:
     annotator = make_user(preferences={"keys": OWN_KEYS})
     shown: set[str] = set()
@@ -142,3 +156,13 @@ def test_a_phones_buttons_are_made_for_thumbs(watched: Watched) -> None:
         ".map(box => [box.width, box.height])",
     )
     assert len(sizes) >= 6 and min(min(size) for size in sizes) >= 44
+
+
+def test_who_works_with_a_screen_reader_is_seen_to_work(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign)
+    watched.annotate(campaign, annotator)
+    # It gives the page none of the keys: only what they lead to.
+    assert watched.page.evaluate(SPENT, ["click", "focusin", "input", "scroll"]) == [100000] * 4
+    assert watched.page.evaluate(SPENT, ["load"]) == [60000]

@@ -10,7 +10,8 @@ export class Timer {
     this.since = now();
     this.lastActivity = now();
     this.visible = !document.hidden;
-    for (const name of ["keydown", "pointerdown", "pointermove", "wheel", "touchstart"]) {
+    // A screen reader keeps the keys and the pointer to itself, and gives the page what they lead to.
+    for (const name of ["keydown", "pointerdown", "pointermove", "wheel", "touchstart", "click", "focusin", "input", "scroll"]) {
       addEventListener(name, () => this.touch(), { passive: true, capture: true });
     }
     document.addEventListener("visibilitychange", () => {
