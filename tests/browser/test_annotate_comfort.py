@@ -166,3 +166,20 @@ def test_who_works_with_a_screen_reader_is_seen_to_work(watched: Watched) -> Non
     # It gives the page none of the keys: only what they lead to.
     assert watched.page.evaluate(SPENT, ["click", "focusin", "input", "scroll"]) == [100000] * 4
     assert watched.page.evaluate(SPENT, ["load"]) == [60000]
+
+
+def test_letters_work_also_while_the_keyboard_writes_another_script(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["One.", "Two.", "Three."]))
+    watched.annotate(campaign, annotator)
+    pressed = "key => document.body.dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...key }))"
+    watched.press("3 3")
+    assert "Step 3" in watched.state()
+    for number, key in ((2, "ㅏ"), (1, "л")):
+        watched.page.evaluate(pressed, {"key": key, "code": "KeyK"})
+        assert f"Step {number}" in watched.state()
+    # On another Latin keyboard a letter is the one that it writes, wherever it stands.
+    for key in "é", "t":
+        watched.page.evaluate(pressed, {"key": key, "code": "KeyJ"})
+    assert "Step 1" in watched.state()

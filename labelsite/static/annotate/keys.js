@@ -8,6 +8,14 @@ function pressedOn(target) {
   return target instanceof Element && !target.closest("dialog:not([open])") ? target : document.body;
 }
 
+/** The action of a key: by the letter it writes, or where that is of another script (ㅓ, о), by the one it would write. */
+function boundTo(bindings, { key, code, shiftKey }) {
+  const named = bindings[key] ?? bindings[key.toLowerCase()];
+  const [, letter] = (!named && /^(?!\p{Script=Latin})\p{L}$/u.test(key) && /^Key([A-Z])$/.exec(code)) || [];
+  if (!letter) return named;
+  return (shiftKey ? bindings[letter] : null) ?? bindings[letter.toLowerCase()];
+}
+
 /** Calls `act(action, event)` for each bound key. */
 export function listen(bindings, act) {
   document.addEventListener("keydown", (event) => {
@@ -21,7 +29,7 @@ export function listen(bindings, act) {
     }
     if (SCROLLING.includes(event.key) && target.closest(".guideline, #problem[tabindex]")) return;
     if ((event.key === "Enter" || event.key === " ") && target.closest(`${NATIVE_ON_ENTER}, .rate:focus-visible`)) return;
-    const action = bindings[event.key] ?? bindings[event.key.toLowerCase()];
+    const action = boundTo(bindings, event);
     if (event.key === "Escape") act("escape", event);
     else if (action) {
       event.preventDefault();
