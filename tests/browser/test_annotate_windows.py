@@ -92,3 +92,40 @@ def test_why_a_task_is_left_outlives_a_session_that_ended(
     page.keyboard.press("Escape")
     # Nothing of the task that is done stays behind.
     assert page.evaluate("localStorage.length") == 0
+
+
+def test_the_enter_that_ends_a_composition_does_not_leave_the_task(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.annotate(campaign, annotator)
+    watched.press("g")
+    watched.page.locator("#exit-reason").press_sequentially("too hard")
+    # As Safari sends it, after the composition's own end.
+    watched.page.evaluate(
+        "() => document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true }))"
+    )
+    expect(watched.page.locator("#exit-dialog")).to_be_visible()
+    watched.press("Enter")
+    watched.submitted(1)
+
+
+def test_on_a_phone_return_is_a_new_line_of_the_reason(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    devtools = watched.page.context.new_cdp_session(watched.page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    watched.annotate(campaign, annotator)
+    assert watched.page.evaluate("matchMedia('(pointer: coarse)').matches")
+    watched.press("g")
+    watched.page.locator("#exit-reason").press_sequentially("too")
+    watched.press("Enter")
+    watched.page.locator("#exit-reason").press_sequentially("hard")
+    expect(watched.page.locator("#exit-reason")).to_have_value("too\nhard")
+    watched.page.click("#exit-dialog button[value=ok]")
+    watched.submitted(1)
+    # Of the one line of a search it is the end.
+    watched.press("f")
+    watched.page.locator("#find-text").press_sequentially("One")
+    watched.press("Enter")
+    expect(watched.page.locator("#find-dialog")).to_be_hidden()

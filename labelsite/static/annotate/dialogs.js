@@ -12,6 +12,11 @@ function settle(dialog, confirmed) {
   told?.(confirmed);
 }
 
+/** Whether the key belongs to a word under composition; Safari tells of the one that ends it by its number alone. */
+function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
 for (const dialog of document.querySelectorAll("dialog[data-question]")) {
   const field = dialog.querySelector("textarea, input");
   const form = dialog.querySelector("form");
@@ -20,9 +25,10 @@ for (const dialog of document.querySelectorAll("dialog[data-question]")) {
     settle(dialog, event.submitter?.value !== "cancel");
   });
   dialog.addEventListener("cancel", () => settle(dialog, false));
-  // Enter confirms, Shift+Enter is a new line.
+  // Enter confirms, Shift+Enter is a new line; a keyboard on the screen has only Return for it.
   field.addEventListener("keydown", (event) => {
-    if (!dialog.open || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (!dialog.open || event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
+    if (field instanceof HTMLTextAreaElement && matchMedia("(pointer: coarse)").matches) return;
     event.preventDefault();
     if (form.reportValidity()) settle(dialog, true);
   });
