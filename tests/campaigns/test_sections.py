@@ -66,6 +66,34 @@ def test_a_choice_that_an_admin_took_away_is_forgotten(campaign, annotator) -> N
     assert labeled_sections(campaign, annotator)[0] == "algebra"
 
 
+# As the page saves it: "first" is the marked step of an index-only campaign, and -1 that there is no mistake.
+NOT_BEGUN = {
+    "ratings": {}, "first": None, "written": [], "reached": False, "reason": "", "writing": "", "unsent": {},
+    "elapsed": 900, "cursor": 7, "order": [], "finish": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("draft", "is_kept"),
+    [
+        ({}, False),
+        ({"first": -1, "finish": "solution"}, True),
+        ({"first": 0}, True),
+        ({"written": ["So 4."]}, True),
+        ({"writing": "So"}, True),
+        ({"reason": "the sign"}, True),
+        ({"unsent": {"give_up": "too"}}, True),
+    ],
+)
+def test_whatever_somebody_did_to_a_task_is_its_beginning(campaign, annotator, draft, is_kept) -> None:
+    lease = claim_next(campaign, annotator)
+    assert isinstance(lease, Assignment) and lease.task.section == ""
+    Assignment.objects.update(draft=NOT_BEGUN | draft)
+    sections.choose(campaign, annotator, "algebra")
+    state = AssignmentState.LEASED if is_kept else AssignmentState.LAPSED
+    assert Assignment.objects.get().state == state
+
+
 def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annotator) -> None:
     begun = claim_next(campaign, annotator)
     assert isinstance(begun, Assignment)
