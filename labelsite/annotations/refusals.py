@@ -30,7 +30,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         case Unlawful():
             return Refusal(422, error.code, str(error), _of_the_field(error))
         case LeaseLost():
-            text = _("Your hold on this task ended and somebody else has it now. Your draft is kept.")
+            text = _("Your hold on this task ended, and it was taken up elsewhere. Your draft is kept.")
             return Refusal(409, "lease_lost", text)
         case StaleDraft():
             return Refusal(409, "stale_draft", str(error), {"draft": error.draft, "version": error.version})

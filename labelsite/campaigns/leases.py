@@ -9,7 +9,7 @@ from labelsite.statements import Columns, Row, Statement
 
 
 class LeaseLost(Exception):
-    """The hold on the task ended and its place went to somebody else; the draft is kept."""
+    """The hold on the task ended, and somebody else or the same person's other tab took it up; the draft is kept."""
 
 
 _LEASE = Columns(Assignment, "lease", without=["draft", "leased_until", "heartbeat_at", "created_at"])

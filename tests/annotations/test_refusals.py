@@ -10,6 +10,7 @@ from django.test import RequestFactory
 from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, ProtocolChanged, StaleDraft
 from labelsite.annotations.json_requests import json_post
 from labelsite.annotations.judgement import Unlawful
+from labelsite.annotations.refusals import refusal_of
 from labelsite.api.problems import handle
 from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Assignment
@@ -43,6 +44,11 @@ def test_both_doors_refuse_alike(error: Exception, status: int, code: str) -> No
     assert told["message"] == script.data["detail"] != ""
     if code == "stale_draft":
         assert told["draft"] == script.data["draft"] and told["version"] == script.data["version"] == 3
+
+
+def test_a_hold_that_ended_may_have_gone_to_the_same_person_in_another_tab() -> None:
+    refusal = refusal_of(LeaseLost())
+    assert refusal and "taken up elsewhere" in refusal.text and "somebody else" not in refusal.text
 
 
 @pytest.mark.django_db

@@ -73,7 +73,7 @@ def test_a_person_who_only_reads_is_told_by_the_heartbeat(
     watched.page.wait_for_selector(ENDED)
     # Trying all the same is told what became of the task, and stores nothing.
     watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=somebody else has it now")
+    watched.page.wait_for_selector("text=it was taken up elsewhere")
     assert not Annotation.objects.exists()
 
 

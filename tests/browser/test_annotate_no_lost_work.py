@@ -192,7 +192,7 @@ def test_a_stolen_lease_is_told_and_the_draft_stays(watched, annotator, campaign
     make_member(campaign, thief)
     stolen = claim_next(campaign, thief)
     watched.press("Enter")
-    watched.page.wait_for_selector("text=somebody else has it now")
+    watched.page.wait_for_selector("text=it was taken up elsewhere")
     assert not Annotation.objects.exists()
     lost = Assignment.objects.get(annotator=annotator, task=stolen.task)
     assert len(lost.draft["ratings"]) == 3
