@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -53,6 +53,12 @@ def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], 
             return problem(400, "malformed", _("The request was no JSON object."))
         try:
             return answer(view(request, body, *args, **kwargs))
+        except Http404:
+            # Of a page that is none a script could tell only the number.
+            text = _(
+                "This is not open to you any more: its campaign may have been archived, or your membership ended."
+            )
+            return problem(404, "not_found", text)
         except Exception as error:
             if (refusal := refusal_of(error)) is None:
                 raise

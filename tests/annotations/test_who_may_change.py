@@ -43,10 +43,17 @@ def test_whoever_is_kept_away_changes_no_label_of_theirs(client, campaign, annot
     address = f"/annotate/annotation/{said.pk}/"
     sent = {"revision": 1, "key": str(uuid4()), "judgement": judgement(lease.task, 1, 0, 1)}
     is_gone = how in GONE
-    assert client.get(address).status_code == (404 if is_gone else 409)
+    page = client.get(address)
+    assert page.status_code == (404 if is_gone else 409)
+    # It is the person who is kept away; of what the campaign allows nobody asked.
+    assert is_gone or "This can no longer be changed." in page.content.decode()
     for door, body in (("revise/", sent), ("undo/", {})):
         answer = client.post(address + door, json.dumps(body), content_type="application/json")
         assert answer.status_code == (404 if is_gone else 409), answer.content
+        # The page shows the answer's words.
+        told = answer.json()
+        assert told["code"] == ("not_found" if is_gone else "closed")
+        assert ("not open to you any more" if is_gone else "can no longer be changed") in told["message"]
     assert client.get(f"{address}second-look/").status_code == (404 if is_gone else 200)
     assert Annotation.objects.get().trajectory == [1, 1, 1]
     (entry,) = client.get("/my-day/").context["entries"]
