@@ -3,8 +3,8 @@ import { askExit, askNote } from "./dialogs.js";
 import { byId } from "./elements.js";
 import { RATINGS } from "./view.js";
 
-/** The actions by name. `page`: work() in hand, spend() for the time since the last look, refresh(), submit(), mayNotWrite(), typed(change) after each key in a field. */
-export function taskActions({ work, spend, refresh, submit, mayNotWrite, typed }, protocol) {
+/** The actions by name. `page`: work() in hand, spend() for the time since the last look, update(), refresh(), submit(), mayNotWrite(), typed(change) after each key in a field. */
+export function taskActions({ work, spend, update, refresh, submit, mayNotWrite, typed }, protocol) {
   function rate(action, id) {
     const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
     if (work().rate(id ?? work().cursor, value, spend())) refresh();
@@ -52,6 +52,8 @@ export function taskActions({ work, spend, refresh, submit, mayNotWrite, typed }
   return {
     next: () => { work().move(1); refresh(false); },
     previous: () => { work().move(-1); refresh(false); },
+    // What was clicked is in sight: a step that is read and tall must not jump to its beginning.
+    take: (id) => { if (work().take(id)) update(); },
     unsure: (id) => rate("unsure", id),
     mark,
     no_mistake: () => work().mark(-1, spend()) && refresh(),

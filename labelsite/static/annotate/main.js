@@ -2,6 +2,7 @@
 import { taskActions } from "./actions.js";
 import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
+import { listenForClicks } from "./clicks.js";
 import { showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
 import { FIELD_OF } from "./fields.js";
@@ -88,10 +89,15 @@ async function reopen(payload) {
   location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
 }
 
-function refresh(isSaved = true) {
+/** Shows and tells what changed, and moves nothing. */
+function update() {
   view.update(task.work);
-  view.reveal(task.work);
   notices.say(byId("state").textContent);
+}
+
+function refresh(isSaved = true) {
+  update();
+  view.reveal(task.work);
   if (isSaved) saver.save(task);
 }
 
@@ -248,7 +254,7 @@ function tellLit(term, count) {
 }
 
 const mayNotWrite = () => { if (configuration.protocol === "every_option") notices.passing(words.mayNotWrite); };
-const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit, mayNotWrite, typed }, configuration.protocol);
+const ACTIONS = taskActions({ work: () => task.work, spend, update, refresh, submit, mayNotWrite, typed }, configuration.protocol);
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
@@ -279,14 +285,7 @@ async function heartbeat() {
 }
 
 listen(configuration.bindings, (action) => act(action));
-byId("workplace").addEventListener("click", (event) => {
-  const button = event.target.closest("[data-action]");
-  if (!button) return;
-  const id = button.dataset.option ? Number(button.dataset.option) : undefined;
-  if (event.detail > 0) button.blur(); // After a mouse click, Enter means "submit" again.
-  act(button.dataset.action, id);
-});
-byId("write-add").addEventListener("click", () => act("add_written"));
+listenForClicks(act);
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
 view.fields.listen(typed);
 addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(); });

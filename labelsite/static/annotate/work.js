@@ -115,6 +115,13 @@ export class Work {
     if (next) this.cursor = next.id;
   }
 
+  /** Takes an open option in hand; false where it is not open, or in hand already. */
+  take(id) {
+    if (id === this.cursor || !this.open().some((option) => option.id === id)) return false;
+    this.cursor = id;
+    return true;
+  }
+
   remember() {
     const kept = structuredClone({ entries: this.entries, first: this.first, written: this.written, cursor: this.cursor });
     this.history.push(kept);
