@@ -89,7 +89,7 @@ def words() -> dict[str, str]:
         "sending": _("Submitting…"),
         "submitted": _("Submitted."),
         "secondLook": _("Second look"),
-        "changedElsewhere": _("This task was changed on another device, so that version is shown now."),
+        "changedElsewhere": _("Changed on another device, and shown as it is there. Undo brings yours back."),
         "loggedOut": _("You are logged out. Log in again in another tab; nothing is lost."),
         "nothingToUndo": _("There is nothing to undo."),
         "undone": _("Undone."),

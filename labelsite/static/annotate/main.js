@@ -179,6 +179,7 @@ async function advance() {
 async function undo() {
   if (task) spend();
   if (task?.work.undo()) {
+    view.fields.fill(task.work);
     refresh();
     return notices.say(`${words.undone} ${byId("state").textContent}`);
   }
@@ -199,12 +200,12 @@ async function undo() {
 
 function onStale(changed, answer) {
   if (changed !== task) {
-    changed.work.load(answer.draft);
+    changed.work.follow(answer.draft);
     changed.isStale = true;
     return;
   }
   if (task.payload.annotation) task.payload.revision = answer.version;
-  task.work.load(answer.draft);
+  task.work.follow(answer.draft);
   notices.passing(words.changedElsewhere);
   view.draw(task.work);
   refresh(false);

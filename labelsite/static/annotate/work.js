@@ -33,6 +33,16 @@ export class Work {
     this.toNextOpen();
   }
 
+  /**
+   * Takes over what another device made of the task. One undo brings this side back as a whole; an earlier one is none
+   * any more, as it would lay a part of this side over the other one.
+   */
+  follow(draft) {
+    this.history = [];
+    this.remember({ reached: this.reached, reason: this.reason, writing: this.writing, unsent: this.unsent });
+    this.load(draft);
+  }
+
   /** What the server keeps as the draft, and `load` reads back. */
   draft() {
     return {
@@ -122,9 +132,10 @@ export class Work {
     return true;
   }
 
-  remember() {
-    const kept = structuredClone({ entries: this.entries, first: this.first, written: this.written, cursor: this.cursor });
-    this.history.push(kept);
+  /** Keeps what undo goes back to, and `more` of it. */
+  remember(more = {}) {
+    const kept = { entries: this.entries, first: this.first, written: this.written, cursor: this.cursor, ...more };
+    this.history.push(structuredClone(kept));
   }
 
   /** Rates one option (-1, 0, 1, or null for "cannot say") and goes on; false where that is not possible. */
