@@ -198,7 +198,7 @@ export class Work {
   }
 
   write(text) {
-    this.remember();
+    this.remember({ taken: text });
     this.written.push(text);
     this.writing = "";
   }
@@ -206,14 +206,21 @@ export class Work {
   undo() {
     const kept = this.history.pop();
     if (!kept) return !this.payload.annotation && this.takeBack();
-    Object.assign(this, kept);
+    const { taken, ...rest } = kept;
+    Object.assign(this, rest);
+    if (taken) this.putBack(taken);
     return true;
+  }
+
+  /** A step of one's own that is taken back was written by hand: it stands in its field again, before what is there. */
+  putBack(text) {
+    this.writing = [text, this.writing].filter(Boolean).join("\n");
   }
 
   /** Undo where the page was loaded since: of a draft it is known what it holds, and in which order it was rated. */
   takeBack() {
     if (this.written.length) {
-      this.written = this.written.slice(0, -1);
+      this.putBack(this.written.pop());
       return true;
     }
     if (this.protocol === "index_only") {
