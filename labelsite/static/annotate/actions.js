@@ -7,12 +7,12 @@ import { RATINGS } from "./view.js";
 export function taskActions({ work, spend, update, refresh, submit, mayNotWrite, typed }, protocol) {
   function rate(action, id) {
     const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
-    if (work().rate(id ?? work().cursor, value, spend())) refresh();
+    if (work().rate(id ?? work().cursor, value, spend)) refresh();
   }
 
   function mark(id) {
     const option = work().chosen.find((step) => step.id === (id ?? work().cursor));
-    if (option && work().mark(option.position, spend())) refresh();
+    if (option && work().mark(option.position, spend)) refresh();
   }
 
   /** What a window holds that was not used yet, kept in the draft as it is typed. */
@@ -56,7 +56,7 @@ export function taskActions({ work, spend, update, refresh, submit, mayNotWrite,
     take: (id) => { if (work().take(id)) update(); },
     unsure: (id) => rate("unsure", id),
     mark,
-    no_mistake: () => work().mark(-1, spend()) && refresh(),
+    no_mistake: () => work().mark(-1, spend) && refresh(),
     write,
     add_written: addWritten,
     submit: () => submit(),

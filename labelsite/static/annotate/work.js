@@ -138,8 +138,11 @@ export class Work {
     this.history.push(structuredClone(kept));
   }
 
-  /** Rates one option (-1, 0, 1, or null for "cannot say") and goes on; false where that is not possible. */
-  rate(id, rating, ms) {
+  /**
+   * Rates one option (-1, 0, 1, or null for "cannot say") and goes on; false where that is not possible. `spend` gives
+   * the time for it, which only a rating takes.
+   */
+  rate(id, rating, spend) {
     const option = this.open().find((candidate) => candidate.id === id);
     if (!option || this.protocol === "index_only") return false;
     if (rating === null && (option.chosen || this.protocol === "every_option")) return false;
@@ -147,7 +150,7 @@ export class Work {
     const entry = this.entry(id);
     const mistake = this.mistake();
     this.entries.delete(id); // What was rated last stands last.
-    this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + ms });
+    this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + spend() });
     // One's own steps go on from one mistake, and only where nothing better stands there.
     if (this.mistake() !== mistake || !this.mayWrite()) this.written = [];
     this.cursor = id;
@@ -156,8 +159,9 @@ export class Work {
   }
 
   /** Index only: marks the first mistake (a position), or -1 for "no mistake"; the same again takes it back. */
-  mark(position, ms) {
+  mark(position, spend) {
     if (this.protocol !== "index_only") return false;
+    const ms = spend();
     this.remember();
     this.first = this.first === position ? null : position;
     const option = this.chosen[position];
