@@ -61,7 +61,7 @@ function show(opened) {
   keepAddress(urls, opened.payload);
   view.draw(task.work);
   notices.taskLeft();
-  timer.lap();
+  timer.begin(opened.payload);
   refresh(false);
   if (!opened.work.entries.size) scrollTo({ top: 0, behavior: "instant" });
 }
