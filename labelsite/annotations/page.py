@@ -29,7 +29,7 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
         "guidelineVersion": campaign.guideline_version,
         "heartbeatSeconds": HEARTBEAT_SECONDS,
         "last": _last(user, campaign),
-        "bindings": bindings(user),
+        "bindings": _bindings(user, campaign.protocol),
         "keys": keys_of(user),
         "actions": [
             {"name": name, "label": str(action.label)}
@@ -49,6 +49,15 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
         },
         "words": words(),
     }
+
+
+def _bindings(user: User, protocol: str) -> dict[str, str]:
+    """The keys that do something here: the browser keeps the others, such as Space, which scrolls.
+
+    The key for a wrong step stays: where only the index is asked, it marks the step.
+    """
+    idle = _WITHOUT[protocol] - {"bad"}
+    return {key: action for key, action in bindings(user).items() if action not in idle}
 
 
 def _last(user: User, campaign: Campaign) -> dict[str, Any] | None:
@@ -89,7 +98,7 @@ def words() -> dict[str, str]:
         "sending": _("Submitting…"),
         "submitted": _("Submitted."),
         "secondLook": _("Second look"),
-        "changedElsewhere": _("This task was changed on another device, so that version is shown now."),
+        "changedElsewhere": _("Changed on another device, and shown as it is there. Undo brings yours back."),
         "loggedOut": _("You are logged out. Log in again in another tab; nothing is lost."),
         "nothingToUndo": _("There is nothing to undo."),
         "undone": _("Undone."),

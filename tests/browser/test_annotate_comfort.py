@@ -105,6 +105,23 @@ def test_idle_time_is_not_counted_as_work(watched: Watched) -> None:
     assert second.milliseconds <= annotation.total_time_ms <= 120_000
 
 
+def test_what_was_read_before_a_reload_counts_once_for_the_step(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["One.", "Two."]))
+    watched.log_in(annotator.username)
+    watched.page.clock.install()
+    watched.annotate(campaign)
+    watched.page.clock.fast_forward(30_000)
+    watched.reload()
+    watched.press("3 3 Enter")
+    watched.submitted(1)
+    annotation = Annotation.objects.get()
+    first, second = annotation.ratings.order_by("step__position").values_list("milliseconds", flat=True)
+    assert 30_000 <= first <= 45_000 and second < 15_000
+    assert first + second <= annotation.total_time_ms <= 50_000
+
+
 def test_the_guideline_is_formatted_with_formulas_set_code_left_alone_and_nothing_run(
     watched: Watched,
 ) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import Route, expect
 
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign, Protocol
@@ -213,3 +214,34 @@ def test_the_guideline_reaches_down_to_the_bar_however_far_the_page_is_scrolled(
     watched.page.evaluate("scrollTo({top: 5000, behavior: 'instant'})")
     watched.page.evaluate(SETTLED)
     assert watched.page.evaluate(height) == before
+
+
+def without_details_content(route: Route) -> None:
+    """The style as a browser of 2024 reads it, which knows no such part and leaves out what is said of it."""
+    style = route.fetch()
+    route.fulfill(response=style, body=style.text().replace("details-content", "part-of-the-future"))
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_a_browser_that_cannot_spread_the_further_actions_keeps_them_behind_their_button(
+    watched: Watched, width: int
+) -> None:
+    watched.page.set_viewport_size({"width": width, "height": 844})
+    watched.page.route("**/annotate.*css", without_details_content)
+    open_task(watched, ["One.", "Two."])
+    actions = watched.page.locator(".more-list button")
+    watched.page.click("#more > summary", timeout=3000)
+    assert actions.count() == 7
+    for action in [watched.page.locator(".more-list"), *actions.all()]:
+        expect(action).to_be_in_viewport(ratio=1)
+    watched.press("Escape")
+    expect(actions.first).to_be_hidden()
+
+
+def test_the_further_actions_lie_open_beside_each_other_where_there_is_room(watched: Watched) -> None:
+    open_task(watched, ["One.", "Two."])
+    tops = {
+        place["y"] for one in watched.page.locator(".more-list button").all() if (place := one.bounding_box())
+    }
+    expect(watched.page.locator("#more > summary")).to_be_hidden()
+    assert len(tops) == 1

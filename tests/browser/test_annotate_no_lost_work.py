@@ -22,6 +22,7 @@ from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Assignment, Campaign
 from labelsite.campaigns.queue import release_expired_leases
+from labelsite.campaigns.services import update_campaign
 from tests.browser.annotator_page import Watched
 from tests.browser.scenes import small_campaign
 from tests.campaigns.leases import claim_next
@@ -74,6 +75,35 @@ def test_another_device_shows_the_draft_and_the_first_one_learns_of_the_change(
     watched.page.wait_for_selector("text=changed on another device")
     assert watched.ratings() == ["1", "0", ""]
     second.page.context.close()
+
+
+def test_one_undo_brings_back_this_side_of_a_task_that_another_device_changed_and_no_earlier_one(
+    watched, annotator, chromium_browser: Browser
+) -> None:
+    campaign = small_campaign(annotator, tasks=1)
+    update_campaign(campaign, {"asks_reason": True})
+    watched.annotate(campaign, annotator)
+    watched.press("3")
+    drafted(1, watched)
+    second = Watched(chromium_browser.new_context(), watched.base)
+    second.annotate(campaign, annotator)
+    second.press("2")
+    drafted(2, second)
+    second.page.context.close()
+    watched.page.context.set_offline(True)
+    watched.press("1")
+    watched.page.fill("#error-reason", "A sign is lost.")
+    watched.page.keyboard.press("Escape")
+    watched.page.context.set_offline(False)
+    watched.page.wait_for_selector("text=Undo brings yours back")
+    assert watched.ratings() == ["1", "0"]
+    watched.press("u")
+    assert watched.ratings() == ["1", "-1"]
+    assert watched.page.input_value("#error-reason") == "A sign is lost."
+    watched.press("Enter")
+    watched.submitted(1)
+    found = Annotation.objects.get()
+    assert (found.trajectory, found.reason) == ([1, -1], "A sign is lost.")
 
 
 class Server:

@@ -58,6 +58,26 @@ def test_a_step_of_ones_own_does_not_follow_the_mistake_to_an_earlier_step(
     assert not Step.objects.filter(source="human").exists()
 
 
+@pytest.mark.parametrize("is_reloaded", [False, True], ids=["at once", "after a reload"])
+def test_undo_puts_an_added_step_back_into_its_field_before_what_was_typed_since(
+    watched: Watched, annotator: User, is_reloaded: bool
+) -> None:
+    write_at_the_second_step(watched, annotator)
+    field = watched.page.locator("#write-text")
+    field.press_sequentially("And so on.")
+    watched.saved()
+    if is_reloaded:
+        watched.reload()
+    watched.page.click("[data-action=undo]")
+    expect(watched.page.locator("#written")).to_be_hidden()
+    expect(field).to_have_value(f"{OWN}\nAnd so on.")
+    watched.page.click("#write-add")
+    expect(field).to_have_value("")
+    watched.page.click("#submit")
+    watched.submitted(1)
+    assert Step.objects.get(source="human").text == f"{OWN}\nAnd so on."
+
+
 def test_a_step_of_ones_own_goes_where_another_option_is_good_after_all(
     watched: Watched, annotator: User
 ) -> None:

@@ -93,3 +93,37 @@ def test_every_option_ends_at_the_last_step_when_the_chosen_ones_hold(watched: W
     watched.press("3 1 2 Enter")
     watched.submitted(1)
     assert Annotation.objects.get().trajectory == [1, 0]
+
+
+@pytest.mark.parametrize("protocol", [Protocol.FIRST_MISTAKE, Protocol.EVERY_OPTION])
+def test_space_scrolls_where_nothing_is_marked(watched: Watched, protocol: Protocol) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=protocol)
+    make_task(campaign, make_solution(["So it goes on. " * 40] * 12))
+    watched.annotate(campaign, annotator)
+    watched.press("Space")
+    # Scrolling is smooth, and takes its time.
+    watched.page.wait_for_timeout(500)
+    assert watched.page.evaluate("scrollY") > 0
+
+
+def test_the_key_for_a_wrong_step_marks_it_where_only_the_index_is_asked(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=Protocol.INDEX_ONLY)
+    make_task(campaign, make_solution(["One.", "Two."]))
+    watched.annotate(campaign, annotator)
+    watched.press("j 1 2 3")
+    assert watched.ratings() == ["", "-1"]
+
+
+def test_a_key_that_does_nothing_takes_no_time_from_the_step(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["One."]))
+    watched.log_in(annotator.username)
+    watched.page.clock.install()
+    watched.annotate(campaign)
+    watched.page.clock.fast_forward(30_000)
+    watched.press("4 x c 3 Enter")
+    watched.submitted(1)
+    assert Annotation.objects.get().ratings.get().milliseconds >= 30_000

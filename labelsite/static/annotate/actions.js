@@ -3,16 +3,16 @@ import { askExit, askNote } from "./dialogs.js";
 import { byId } from "./elements.js";
 import { RATINGS } from "./view.js";
 
-/** The actions by name. `page`: work() in hand, spend() for the time since the last look, refresh(), submit(), mayNotWrite(), typed(change) after each key in a field. */
-export function taskActions({ work, spend, refresh, submit, mayNotWrite, typed }, protocol) {
+/** The actions by name. `page`: work() in hand, spend() for the time since the last look, update(), refresh(), submit(), mayNotWrite(), typed(change) after each key in a field. */
+export function taskActions({ work, spend, update, refresh, submit, mayNotWrite, typed }, protocol) {
   function rate(action, id) {
     const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
-    if (work().rate(id ?? work().cursor, value, spend())) refresh();
+    if (work().rate(id ?? work().cursor, value, spend)) refresh();
   }
 
   function mark(id) {
     const option = work().chosen.find((step) => step.id === (id ?? work().cursor));
-    if (option && work().mark(option.position, spend())) refresh();
+    if (option && work().mark(option.position, spend)) refresh();
   }
 
   /** What a window holds that was not used yet, kept in the draft as it is typed. */
@@ -52,9 +52,11 @@ export function taskActions({ work, spend, refresh, submit, mayNotWrite, typed }
   return {
     next: () => { work().move(1); refresh(false); },
     previous: () => { work().move(-1); refresh(false); },
+    // What was clicked is in sight: a step that is read and tall must not jump to its beginning.
+    take: (id) => { if (work().take(id)) update(); },
     unsure: (id) => rate("unsure", id),
     mark,
-    no_mistake: () => work().mark(-1, spend()) && refresh(),
+    no_mistake: () => work().mark(-1, spend) && refresh(),
     write,
     add_written: addWritten,
     submit: () => submit(),

@@ -2,6 +2,7 @@
 import { taskActions } from "./actions.js";
 import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
+import { listenForClicks } from "./clicks.js";
 import { showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
 import { FIELD_OF } from "./fields.js";
@@ -60,7 +61,7 @@ function show(opened) {
   keepAddress(urls, opened.payload);
   view.draw(task.work);
   notices.taskLeft();
-  timer.lap();
+  timer.begin(opened.payload);
   refresh(false);
   if (!opened.work.entries.size) scrollTo({ top: 0, behavior: "instant" });
 }
@@ -88,10 +89,15 @@ async function reopen(payload) {
   location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
 }
 
-function refresh(isSaved = true) {
+/** Shows and tells what changed, and moves nothing. */
+function update() {
   view.update(task.work);
-  view.reveal(task.work);
   notices.say(byId("state").textContent);
+}
+
+function refresh(isSaved = true) {
+  update();
+  view.reveal(task.work);
   if (isSaved) saver.save(task);
 }
 
@@ -173,6 +179,7 @@ async function advance() {
 async function undo() {
   if (task) spend();
   if (task?.work.undo()) {
+    view.fields.fill(task.work);
     refresh();
     return notices.say(`${words.undone} ${byId("state").textContent}`);
   }
@@ -193,12 +200,12 @@ async function undo() {
 
 function onStale(changed, answer) {
   if (changed !== task) {
-    changed.work.load(answer.draft);
+    changed.work.follow(answer.draft);
     changed.isStale = true;
     return;
   }
   if (task.payload.annotation) task.payload.revision = answer.version;
-  task.work.load(answer.draft);
+  task.work.follow(answer.draft);
   notices.passing(words.changedElsewhere);
   view.draw(task.work);
   refresh(false);
@@ -248,7 +255,7 @@ function tellLit(term, count) {
 }
 
 const mayNotWrite = () => { if (configuration.protocol === "every_option") notices.passing(words.mayNotWrite); };
-const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit, mayNotWrite, typed }, configuration.protocol);
+const ACTIONS = taskActions({ work: () => task.work, spend, update, refresh, submit, mayNotWrite, typed }, configuration.protocol);
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
@@ -279,14 +286,7 @@ async function heartbeat() {
 }
 
 listen(configuration.bindings, (action) => act(action));
-byId("workplace").addEventListener("click", (event) => {
-  const button = event.target.closest("[data-action]");
-  if (!button) return;
-  const id = button.dataset.option ? Number(button.dataset.option) : undefined;
-  if (event.detail > 0) button.blur(); // After a mouse click, Enter means "submit" again.
-  act(button.dataset.action, id);
-});
-byId("write-add").addEventListener("click", () => act("add_written"));
+listenForClicks(act);
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
 view.fields.listen(typed);
 addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(); });

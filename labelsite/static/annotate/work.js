@@ -33,6 +33,16 @@ export class Work {
     this.toNextOpen();
   }
 
+  /**
+   * Takes over what another device made of the task. One undo brings this side back as a whole; an earlier one is none
+   * any more, as it would lay a part of this side over the other one.
+   */
+  follow(draft) {
+    this.history = [];
+    this.remember({ reached: this.reached, reason: this.reason, writing: this.writing, unsent: this.unsent });
+    this.load(draft);
+  }
+
   /** What the server keeps as the draft, and `load` reads back. */
   draft() {
     return {
@@ -115,13 +125,24 @@ export class Work {
     if (next) this.cursor = next.id;
   }
 
-  remember() {
-    const kept = structuredClone({ entries: this.entries, first: this.first, written: this.written, cursor: this.cursor });
-    this.history.push(kept);
+  /** Takes an open option in hand; false where it is not open, or in hand already. */
+  take(id) {
+    if (id === this.cursor || !this.open().some((option) => option.id === id)) return false;
+    this.cursor = id;
+    return true;
   }
 
-  /** Rates one option (-1, 0, 1, or null for "cannot say") and goes on; false where that is not possible. */
-  rate(id, rating, ms) {
+  /** Keeps what undo goes back to, and `more` of it. */
+  remember(more = {}) {
+    const kept = { entries: this.entries, first: this.first, written: this.written, cursor: this.cursor, ...more };
+    this.history.push(structuredClone(kept));
+  }
+
+  /**
+   * Rates one option (-1, 0, 1, or null for "cannot say") and goes on; false where that is not possible. `spend` gives
+   * the time for it, which only a rating takes.
+   */
+  rate(id, rating, spend) {
     const option = this.open().find((candidate) => candidate.id === id);
     if (!option || this.protocol === "index_only") return false;
     if (rating === null && (option.chosen || this.protocol === "every_option")) return false;
@@ -129,7 +150,7 @@ export class Work {
     const entry = this.entry(id);
     const mistake = this.mistake();
     this.entries.delete(id); // What was rated last stands last.
-    this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + ms });
+    this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + spend() });
     // One's own steps go on from one mistake, and only where nothing better stands there.
     if (this.mistake() !== mistake || !this.mayWrite()) this.written = [];
     this.cursor = id;
@@ -138,8 +159,9 @@ export class Work {
   }
 
   /** Index only: marks the first mistake (a position), or -1 for "no mistake"; the same again takes it back. */
-  mark(position, ms) {
+  mark(position, spend) {
     if (this.protocol !== "index_only") return false;
+    const ms = spend();
     this.remember();
     this.first = this.first === position ? null : position;
     const option = this.chosen[position];
@@ -180,7 +202,7 @@ export class Work {
   }
 
   write(text) {
-    this.remember();
+    this.remember({ taken: text });
     this.written.push(text);
     this.writing = "";
   }
@@ -188,14 +210,21 @@ export class Work {
   undo() {
     const kept = this.history.pop();
     if (!kept) return !this.payload.annotation && this.takeBack();
-    Object.assign(this, kept);
+    const { taken, ...rest } = kept;
+    Object.assign(this, rest);
+    if (taken) this.putBack(taken);
     return true;
+  }
+
+  /** A step of one's own that is taken back was written by hand: it stands in its field again, before what is there. */
+  putBack(text) {
+    this.writing = [text, this.writing].filter(Boolean).join("\n");
   }
 
   /** Undo where the page was loaded since: of a draft it is known what it holds, and in which order it was rated. */
   takeBack() {
     if (this.written.length) {
-      this.written = this.written.slice(0, -1);
+      this.putBack(this.written.pop());
       return true;
     }
     if (this.protocol === "index_only") {
