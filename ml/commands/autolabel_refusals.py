@@ -34,7 +34,9 @@ def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")
     if arguments.solutions and arguments.style:
-        expected = "--continuation-style (given solutions have their style; only their rollouts may have another)"
+        expected = (
+            "--continuation-style (given solutions have their style; only their rollouts may have another)"
+        )
         raise MisstepError(f"--style with --solutions, expected {expected}")
 
 

@@ -126,6 +126,9 @@ class TransformersPolicy:
             for first in range(0, count, part)
         )
         self._sample(waiting, prompts, whole, temperature)
+        for index in fits:
+            if any(row.limit < limit and not row.stopped for row in rows[index]):
+                self._tell_cut_off(prefixes[index], limit, rows[index][0].limit)
         written = {
             index: [self._continuation(prompts[index], row, read) for row in rows[index]] for index in fits
         }
@@ -137,6 +140,13 @@ class TransformersPolicy:
         text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
         continuation: Continuation = read(prompt, row, self._without_end(text))
         return replace(continuation, log_probability=row.log_probability)
+
+    def _tell_cut_off(self, prefix: Prefix, limit: int, room: int) -> None:
+        warnings.warn(
+            f"problem {prefix.problem.id!r}: {limit} tokens do not fit the policy's {self._longest} behind the "
+            f"prefix, and {room} were too few for a text",
+            stacklevel=5,
+        )
 
     @property
     def _least_room(self) -> int:

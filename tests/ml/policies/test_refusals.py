@@ -65,7 +65,9 @@ def test_a_server_that_begins_to_refuse_every_problem_ends_the_run(serve):
     names = [f"BAD {number}" for number in range(MOST_IN_A_ROW)]
     with pytest.raises(PartlyAnswered):
         policy.complete(prefixes(*names[:-1]), 1, 0.7, 0)
-    with pytest.raises(MisstepError, match="16 problems in a row are refused.*completions: HTTP 400") as ended:
+    with pytest.raises(
+        MisstepError, match=r"16 problems in a row are refused.*completions: HTTP 400"
+    ) as ended:
         policy.complete(prefixes(names[-1]), 1, 0.7, 0)
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
 
