@@ -90,6 +90,8 @@ class AutolabelRun:
             return _result(earlier, self.arguments.out)
         for line in folder.open():
             self.totals.add(line)
+        for spent in folder.spent_before():
+            self.totals.spend(spent)
         when_served(policy, folder.mark_served)
         try:
             self._search(recipe, options, policy, items, folder)
@@ -144,18 +146,19 @@ class AutolabelRun:
         walk.on_answers = report
         searches = ((index, self._start(recipe, options, item)) for index, item in missing)
         style, method = self._style, self.arguments.method
-        for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
-            name = items[finished.key].id
-            line = line_of(finished.result, method, options, self.pairs, finished.levels) | meter.read()
-            line["disputed"] = disputed_line(name, finished.disputed)
-            line["decided"] = len(finished.decided)
-            line["ungraded"] = finished.ungraded
-            if finished.unanswered:
-                line["unanswered"] = {"id": name, "why": finished.unanswered}
-                warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
-            folder.add(finished.key, line)
-            self.totals.add(line)
-            report()
+        with meter.handing_on(folder.keep_spent):
+            for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
+                name = items[finished.key].id
+                line = line_of(finished.result, method, options, self.pairs, finished.levels) | meter.read()
+                line["disputed"] = disputed_line(name, finished.disputed)
+                line["decided"] = len(finished.decided)
+                line["ungraded"] = finished.ungraded
+                if finished.unanswered:
+                    line["unanswered"] = {"id": name, "why": finished.unanswered}
+                    warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
+                folder.add(finished.key, line)
+                self.totals.add(line)
+                report()
 
     def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
