@@ -23,7 +23,7 @@ from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.policies.model_folder import ModelFolder
-from ml.policies.prompt import Prompt, known_family, prompt_for
+from ml.policies.prompt import Prompt, known_family, prompt_for, told_of_family
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.policies.transformers_draws import inverted, likeliest
 from ml.policies.transformers_prefixes import KeptPrefixes, may_be_read_in_parts, text_config
@@ -291,6 +291,6 @@ def _name(local: ModelFolder, family: str) -> str:
     # Large weights lie in several files.
     files = [sha256_of(path) for path in sorted(local.path.glob("*.safetensors"))]
     digest = hashlib.sha256("".join(files).encode()).hexdigest()[:8]
-    options = {**({"prompts": family} if family else {}), **local.said()}
+    options = {**told_of_family(family), **local.said()}
     said = "&".join(f"{name}={value}" for name, value in options.items())
     return f"{local.path.resolve().name}-{digest}" + (f"?{said}" if said else "")
