@@ -113,4 +113,6 @@ class Refusals:
             for side in (before, after)
             for one in itertools.takewhile(self._refused.__contains__, side)
         ]
-        return len({prefix.problem.id for prefix in row if prefix is not None})
+        problems = [prefix.problem for prefix in row if prefix is not None]
+        # Solutions of one problem may each give it another id, and a critic asks of one problem in many texts.
+        return min(len({problem.id for problem in problems}), len({problem.text for problem in problems}))

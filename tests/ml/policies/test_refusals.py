@@ -94,6 +94,11 @@ def test_refusals_with_answers_between_them_or_of_one_problem_alone_end_nothing(
         # As a critic asks: each question has a text of its own.
         same = [Prefix(Problem("p", f"BAD {number}", "2"), ()) for number in range(2 * MOST_IN_A_ROW)]
         policy.complete(same, 1, 0.7, 0)
+    policy.complete(prefixes("one"), 1, 0.7, 0)
+    with pytest.raises(PartlyAnswered):
+        # As a file that numbers the solutions of one problem.
+        same = [Prefix(Problem(f"p{number}", "BAD", "2"), ()) for number in range(2 * MOST_IN_A_ROW)]
+        policy.complete(same, 1, 0.7, 0)
 
 
 def refused():
