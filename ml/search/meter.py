@@ -1,5 +1,5 @@
-"""What a run really spends, item by item, so that a run that ended and goes on knows it. Of one that was killed, what
-was spent on the items under way is lost.
+"""What a run really spends, item by item, so that a run that an outage ended knows it when it goes on. Of one that was
+killed, what was spent on the items under way is lost.
 """
 
 from __future__ import annotations
