@@ -116,7 +116,7 @@ class Request:
     def settings(self, of_solutions: bool) -> dict[str, Any]:
         """Everything that decides what an item costs, but for the policy and the rollouts, with the defaults filled in.
 
-        Two runs of the same settings spend alike; `luck` only reads what was spent.
+        Two runs of the same settings spend alike; `luck` only reads what was spent, unless a mistake ends it.
         """
         asked = {name.replace("-", "_"): value for name, value in self.parameters.items() if name in OPTIONS}
         # A form keeps `--set` as text: what it says is a number, or what the method takes anyway.
@@ -126,7 +126,8 @@ class Request:
         if asked.get("value_model"):
             asked |= dict.fromkeys(GUIDED.values(), True)
         options = asdict(RECIPES[self.method].with_options(asked))
-        spent_alike = {name: value for name, value in options.items() if name not in ("rollouts", "luck")}
+        apart = {"rollouts"} if options.get("stop_at_first_mistake") else {"rollouts", "luck"}
+        spent_alike = {name: value for name, value in options.items() if name not in apart}
         return {
             **spent_alike,
             "of": "solutions" if of_solutions else "problems",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.code_version import code_version
-from ml.commands.autolabel_options import VOTERS, parser
+from ml.commands.autolabel_options import STYLE, VOTERS, parser
 from ml.commands.autolabel_refusals import (
     gradable,
     refuse_a_critic_that_cannot_answer,
@@ -90,6 +90,8 @@ class AutolabelRun:
             return _result(earlier, self.arguments.out)
         for line in folder.open():
             self.totals.add(line)
+        for spent in folder.spent_before():
+            self.totals.spend(spent)
         when_served(policy, folder.mark_served)
         try:
             self._search(recipe, options, policy, items, folder)
@@ -143,19 +145,20 @@ class AutolabelRun:
         report()
         walk.on_answers = report
         searches = ((index, self._start(recipe, options, item)) for index, item in missing)
-        style, method = self.arguments.style, self.arguments.method
-        for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
-            name = items[finished.key].id
-            line = line_of(finished.result, method, options, self.pairs, finished.levels) | meter.read()
-            line["disputed"] = disputed_line(name, finished.disputed)
-            line["decided"] = len(finished.decided)
-            line["ungraded"] = finished.ungraded
-            if finished.unanswered:
-                line["unanswered"] = {"id": name, "why": finished.unanswered}
-                warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
-            folder.add(finished.key, line)
-            self.totals.add(line)
-            report()
+        style, method = self._style, self.arguments.method
+        with meter.handing_on(folder.keep_spent):
+            for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
+                name = items[finished.key].id
+                line = line_of(finished.result, method, options, self.pairs, finished.levels) | meter.read()
+                line["disputed"] = disputed_line(name, finished.disputed)
+                line["decided"] = len(finished.decided)
+                line["ungraded"] = finished.ungraded
+                if finished.unanswered:
+                    line["unanswered"] = {"id": name, "why": finished.unanswered}
+                    warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
+                folder.add(finished.key, line)
+                self.totals.add(line)
+                report()
 
     def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
@@ -170,7 +173,7 @@ class AutolabelRun:
                 options.style or style_of(item.steps),
                 options.temperature,
             )
-        return recipe.search(item, options, seed, self.arguments.style)
+        return recipe.search(item, options, seed, self._style)
 
     def _items(self) -> list[Solution] | list[Problem]:
         given = self.arguments
@@ -214,6 +217,11 @@ class AutolabelRun:
         return None if chosen == "as-given" else chosen
 
     @property
+    def _style(self) -> str:
+        """Of fresh problems' solutions."""
+        return str(self.arguments.style or STYLE)
+
+    @property
     def _voters(self) -> int:
         return int(self.arguments.voters or VOTERS)
 
@@ -225,7 +233,7 @@ class AutolabelRun:
         return {
             "method": self.arguments.method,
             "parameters": asdict(options) | (asdict(self.pairs) if self.arguments.problems else {}),
-            "style": self.arguments.style if self.arguments.problems else None,
+            "style": self._style if self.arguments.problems else None,
             "reference": self._reference(),
             "policy": policy,
             "value_model": self.value_model.name if self.value_model else None,

@@ -90,8 +90,7 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     arguments.add_argument(
         "--style",
         choices=("prose", "code"),
-        default=STYLE,
-        help="style of fresh problems' solutions (default: %(default)s)",
+        help=f"style of fresh problems' solutions (default: {STYLE})",
     )
     arguments.add_argument(
         "--continuation-style",

@@ -33,6 +33,11 @@ def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
     if arguments.problems and arguments.continuation_style:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")
+    if arguments.solutions and arguments.style:
+        expected = (
+            "--continuation-style (given solutions have their style; only their rollouts may have another)"
+        )
+        raise MisstepError(f"--style with --solutions, expected {expected}")
 
 
 def refuse_a_critic_that_cannot_answer(options: Any, policy: Policy) -> None:

@@ -249,7 +249,7 @@ class SolveRun:
                 solved, judged = finished.result
                 line = setting.line(problem, solved, finished.ungraded, judged)
                 kept = {"line": line, "texts": dict(solved.texts)}
-            # The time since the last one, so that a run that was killed and goes on forgets none of it.
+            # The time since the last one. A run that ends and goes on forgets only what it took for problems under way.
             elapsed = walk.elapsed
             kept["seconds"], told = elapsed - told, elapsed
             # The readers of this file refuse what cannot be stored.

@@ -17,11 +17,22 @@ from ml.policies.protocol import Prefix, Unanswerable
 Answer = TypeVar("Answer")
 
 _STATUSES = frozenset({400, 413, 422})
-# vLLM, SGLang, llama.cpp.
-_CONTEXT = re.compile(r"context[ _](?:length|size|window)|maximum model length|max_model_len", re.IGNORECASE)
-_LONGEST = re.compile(r"(?:context (?:length|size|window)|model length)\D{0,30}?(\d+)", re.IGNORECASE)
+# vLLM, SGLang, llama.cpp; TGI; TensorRT-LLM.
+_CONTEXT = re.compile(
+    r"context[ _](?:length|size|window)|maximum model length|max_model_len"
+    r"|`inputs` (?:tokens \+|must have)"
+    r"|max_seq_len|max_num_tokens",
+    re.IGNORECASE,
+)
+_LONGEST = re.compile(
+    r"(?:context (?:length|size|window)\D{0,30}?|model length\D{0,30}?"
+    r"|`max_new_tokens` must be <= |(?:max_seq_len|max_num_tokens) \()(\d+)",
+    re.IGNORECASE,
+)
 _PROMPT = re.compile(
-    r"(\d+)\s+(?:tokens?\s+)?(?:in the messages|in the prompt|in your prompt|input tokens|from the input)",
+    r"(?P<before>\d+)\s+(?:tokens?\s+)?"
+    r"(?:in the messages|in the prompt|in your prompt|input tokens|from the input|`inputs` tokens)"
+    r"|prompt length \((?P<behind>\d+)",
     re.IGNORECASE,
 )
 
@@ -61,7 +72,7 @@ def is_about_context(refusal: Refused) -> bool:
 def _lowered(said: str, room: int, least: int) -> int:
     """The room that the server's own numbers leave, else three quarters of what was asked for."""
     longest, prompt = _LONGEST.search(said), _PROMPT.search(said)
-    left = int(longest[1]) - int(prompt[1]) if longest and prompt else room
+    left = int(longest[1]) - int(prompt["before"] or prompt["behind"]) if longest and prompt else room
     # Numbers that are read wrongly must not ask for the same once more.
     return max(least, left if left < room else room * 3 // 4)
 

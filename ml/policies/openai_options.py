@@ -9,7 +9,7 @@ from typing import Any
 from ml.bounds import ABOVE_ZERO, FINITE, LENGTH, Bounds
 from ml.errors import MisstepError
 from ml.policies.address import addresses_of, refuse_malformed
-from ml.policies.prompt import known_family
+from ml.policies.prompt import known_family, told_of_family
 
 LONGEST_STEP = 400
 _NUMBERS = {
@@ -42,7 +42,7 @@ class Options:
 
     def name(self, model: str) -> str:
         """The addresses with all options that change what is written."""
-        options = {"model": model, "prompts": self.family, "max_tokens": str(self.max_tokens)}
+        options = {"model": model, **told_of_family(self.family), "max_tokens": str(self.max_tokens)}
         # A name from before there was an option is the same policy's.
         options |= (
             {} if self.max_step_tokens == LONGEST_STEP else {"max_step_tokens": str(self.max_step_tokens)}

@@ -127,6 +127,7 @@ class ServerPolicy:
 
         if not prefixes:
             return []
+        first = self._refusals.begin(len(prefixes))
         if len(prefixes) == 1:
             answers = [ask(prefixes[0])]
         else:
@@ -134,7 +135,9 @@ class ServerPolicy:
                 answers = list(pool.map(ask, prefixes))
         # The same in all but the words, so that a setting which the server does not take is refused here, too.
         plain = replace(prefixes[0], problem=replace(prefixes[0].problem, text=PLAIN), steps=())
-        return all_answered(self._refusals.settle(prefixes, answers, lambda: isinstance(ask(plain), list)))
+        return all_answered(
+            self._refusals.settle(first, prefixes, answers, lambda: isinstance(ask(plain), list))
+        )
 
     def _first_model(self) -> str:
         names = self._client.get("models", _read_names)

@@ -6,6 +6,7 @@ a shorter one's text: a server's prefix cache, and ours, then pay for each step 
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from ml.answers import extract_final_answer
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.policies.protocol import Continuation, Prefix
 from ml.segmentation import ends_in_fence, segment, split_code
 
@@ -20,6 +22,7 @@ FOLDER = Path(__file__).with_name("prompts")
 STYLES = ("prose", "code")
 # The template of a question, which no solution is written in; a family need not have one of its own.
 CRITIC = "critic"
+SHIPPED = ("", "pocket")
 _KEYS = {"separator", "end", "segmentation", "prompt"}
 
 
@@ -135,6 +138,17 @@ def known_family(family: str) -> str:
             f" is ({there}); without prompts, {' and '.join(STYLES)} serve any model"
         )
     return family
+
+
+def told_of_family(family: str) -> dict[str, str]:
+    """What a policy's name says of its prompts: the family, and of one's own a hash of its templates, since people
+    write them and change them. What ships changes with the code alone, and is not in the names of earlier runs.
+    """
+    if family in SHIPPED:
+        return {"prompts": family} if family else {}
+    paths = (FOLDER / f"{family}_{style}.toml" for style in (*STYLES, CRITIC))
+    read = "".join(f"{path.stem} {sha256_of(path)}\n" for path in paths if path.is_file())
+    return {"prompts": family, "templates": hashlib.sha256(read.encode()).hexdigest()[:8]}
 
 
 def prompt_for(prefix: Prefix, family: str = "") -> Prompt:

@@ -23,7 +23,7 @@ from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.policies.model_folder import ModelFolder
-from ml.policies.prompt import Prompt, known_family, prompt_for
+from ml.policies.prompt import Prompt, known_family, prompt_for, told_of_family
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.policies.transformers_draws import inverted, likeliest
 from ml.policies.transformers_prefixes import KeptPrefixes, may_be_read_in_parts, text_config
@@ -126,6 +126,9 @@ class TransformersPolicy:
             for first in range(0, count, part)
         )
         self._sample(waiting, prompts, whole, temperature)
+        for index in fits:
+            if any(row.limit < limit and not row.stopped for row in rows[index]):
+                self._tell_cut_off(prefixes[index], limit, rows[index][0].limit)
         written = {
             index: [self._continuation(prompts[index], row, read) for row in rows[index]] for index in fits
         }
@@ -137,6 +140,13 @@ class TransformersPolicy:
         text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
         continuation: Continuation = read(prompt, row, self._without_end(text))
         return replace(continuation, log_probability=row.log_probability)
+
+    def _tell_cut_off(self, prefix: Prefix, limit: int, room: int) -> None:
+        warnings.warn(
+            f"problem {prefix.problem.id!r}: {limit} tokens do not fit the policy's {self._longest} behind the "
+            f"prefix, and {room} were too few for a text",
+            stacklevel=5,
+        )
 
     @property
     def _least_room(self) -> int:
@@ -281,6 +291,6 @@ def _name(local: ModelFolder, family: str) -> str:
     # Large weights lie in several files.
     files = [sha256_of(path) for path in sorted(local.path.glob("*.safetensors"))]
     digest = hashlib.sha256("".join(files).encode()).hexdigest()[:8]
-    options = {**({"prompts": family} if family else {}), **local.said()}
+    options = {**told_of_family(family), **local.said()}
     said = "&".join(f"{name}={value}" for name, value in options.items())
     return f"{local.path.resolve().name}-{digest}" + (f"?{said}" if said else "")

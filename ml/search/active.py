@@ -35,10 +35,10 @@ class Active(Generic[Key, Result]):
     def refusal(self) -> Unanswerable | None:
         """Why the search cannot go on, where the policy cannot read what it asks; the first in its own order.
 
-        What it can go on without is none, unless it may be an outage.
+        What it can go on without is none: of an outage, the next that it cannot go on without tells.
         """
         for request, answer in zip(self.wanted, self.answers, strict=True):
-            if isinstance(answer, Unanswerable) and not (is_dispensable(request) and answer.is_settled):
+            if isinstance(answer, Unanswerable) and not is_dispensable(request):
                 return answer
         return None
 

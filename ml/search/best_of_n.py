@@ -58,6 +58,6 @@ def as_candidates(
         values = iter((yield requests))
         scores = [tuple(next(values) for _ in steps) for steps in solutions]
     return [
-        Candidate(steps, grade.answer, score)
+        Candidate(steps, grade.answer, score, grade.is_evidence)
         for steps, grade, score in zip(solutions, graded, scores, strict=True)
     ]

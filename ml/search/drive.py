@@ -15,8 +15,9 @@ from ml.execution import Execution, Verdict
 from ml.policies.protocol import Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.executing import Executing
-from ml.search.grading import NO_SANDBOX, grade, grade_at_once
+from ml.search.grading import grade, grade_at_once
 from ml.search.requests import (
+    NO_SANDBOX,
     VALUES,
     Aside,
     Grade,
@@ -184,7 +185,7 @@ class Drive(Generic[Key, Result]):
                 answer, runs = request.work(), 0
             else:
                 answer = grade(request.problem, request.steps, self.walk.sandbox, self.walk.decided)
-                runs = int(answer.execution is not None)
+                runs = int(answer.has_run)
         except BaseException as error:
             failure, runs = error, 0
 

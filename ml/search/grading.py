@@ -14,11 +14,9 @@ from ml.answers import boxed_answer, extract_final_answer, judge, judge_at_once,
 from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
-from ml.search.requests import Graded
+from ml.search.requests import NO_SANDBOX, Graded
 from ml.segmentation import split_code
 
-# The level of what was no execution: a grader failed, and there was no code to run.
-NO_SANDBOX = "grader"
 NOTHING_DECIDED: Decided = MappingProxyType({})
 Judge = Callable[[str | None, str | None], Opinions | None]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import LUCK, Evidence, conclude, examine
+from ml.search.estimates import LUCK, Evidence, conclude, examine, mistakes
 from ml.search.grading import code_of
 from ml.search.named_options import Amount, BelowOne, Count, Fresh, Given, Style
 from ml.search.requests import Completions, Grade, Graded, Search
@@ -47,9 +47,11 @@ def estimate(solution: Solution, options: MathShepherd, seed: int) -> Search[Sol
         evidence = yield from roll_out(prefixes, options.rollouts, options.temperature, seed)
         for position, found in zip(group, evidence, strict=True):
             given.evidence[position] = found
-        if options.stop_at_first_mistake and evidence[0].is_mistaken(options.threshold):
-            given.graded = None
-            break
+        if options.stop_at_first_mistake:
+            known = given.evidence[: group[-1] + 1]
+            if mistakes(known, options.threshold, options.luck)[-1]:
+                given.graded = None
+                break
     return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 

@@ -1,8 +1,12 @@
-"""What a run really spends, item by item, so that a run that was killed and goes on forgets nothing of it."""
+"""What a run really spends, item by item, so that a run that an outage ended knows it when it goes on. Of one that was
+killed, what was spent on the items under way is lost.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -46,6 +50,16 @@ class Meter:
     def unread(self) -> Cost:
         """The cost since the last reading, which stays unread."""
         return self._spent().minus(self.cost)
+
+    @contextlib.contextmanager
+    def handing_on(self, keep: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Keep what is unread where the block does not end well: it was spent on items that the next start does."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                keep(self.read())
+            raise
 
     def _spent(self) -> Cost:
         cost = self.walk.cost

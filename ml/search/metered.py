@@ -37,7 +37,7 @@ def _count(
         if isinstance(request, Run):
             cost.executions += bool(request.codes)
         elif isinstance(request, Grade):
-            cost.executions += answer.execution is not None
+            cost.executions += answer.has_run
         elif not isinstance(request, Aside) and request not in paid:
             paid.add(request)
             cost.model_calls += 1

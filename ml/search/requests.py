@@ -17,6 +17,10 @@ from ml.records import Problem
 Result = TypeVar("Result")
 
 
+# The level of what was no execution: a grader failed, and there was no code to run.
+NO_SANDBOX = "grader"
+
+
 @dataclass(frozen=True, slots=True)
 class NextSteps:
     """`count` candidate next steps; answered with list[Continuation].
@@ -91,6 +95,11 @@ class Graded:
     def is_evidence(self) -> bool:
         """False where the sandbox or the grader, not the solution, is to blame: then the rollout says nothing."""
         return self.execution is None or self.execution.verdict != "infrastructure"
+
+    @property
+    def has_run(self) -> bool:
+        """Whether code ran; a grader that failed on prose ran none."""
+        return self.execution is not None and self.execution.level != NO_SANDBOX
 
     @property
     def is_unread(self) -> bool:

@@ -26,6 +26,7 @@ from ml.said import Said
 from ml.whole_file import naming, whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
+SPENT = "spent.jsonl.partial"
 
 SECONDS_IN_SILENCE = 2.0
 # How `add` begins a line.
@@ -115,6 +116,17 @@ class RunFolder:
             self._file.flush()
         self.offsets[position] = (start, len(body))
 
+    def keep_spent(self, spent: Mapping[str, Any]) -> None:
+        """Keep what was spent on items that this start leaves to the next one."""
+        with (self.folder / SPENT).open("a") as file:
+            file.write(as_line(spent))
+
+    def spent_before(self) -> list[dict[str, Any]]:
+        """What earlier starts spent on items that they left; one that was killed had no time to say it."""
+        path = self.folder / SPENT
+        whole = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in whole if line.endswith("\n")]
+
     def mark_served(self) -> None:
         """Keep for the next start that the policy's server has answered; see `was_served`."""
         (self.folder / SERVED).touch()
@@ -150,7 +162,7 @@ class RunFolder:
             self.folder.rmdir()
 
     def _forget(self) -> None:
-        for name in (PROGRESS, SETTINGS, SERVED):
+        for name in (PROGRESS, SETTINGS, SERVED, SPENT):
             (self.folder / name).unlink(missing_ok=True)
 
     def _other_than(self, settings: Any) -> str | None:
@@ -191,7 +203,8 @@ class RunFolder:
                 f"{self.folder} holds an unfinished run with other settings ({found}): "
                 f"choose another --out, or delete {known.name} and {PROGRESS} there"
             )
-        (self.folder / SERVED).unlink(missing_ok=True)
+        for name in (SERVED, SPENT):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _write_parts(self, names: Mapping[str, str]) -> None:
         """Every final file, in one reading of the finished items."""

@@ -55,7 +55,8 @@ class Setting:
         if is_no_evidence:
             verdicts[None] = None
         written = [one for one in chosen.candidates if one.steps]
-        kept = [one for one in written if problem.answer is None or verdicts[one.answer] is not None]
+        graded = [one for one in written if one.is_evidence]
+        kept = [one for one in graded if problem.answer is None or verdicts[one.answer] is not None]
         # A pool has its candidates also where nothing came of them; a search has one that answers nothing.
         empty = self.samples - lost - len(written) if self.samples is not None else int(not written)
         ungraded = len(written) - len(kept) + (lost if self.samples is not None else 0)

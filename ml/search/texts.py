@@ -38,7 +38,7 @@ def warnings_of(texts: Counter[str], policy: Any) -> list[str]:
         if cut > MANY * written:
             told.append(
                 f"{cut} of {written} {kind} were cut off at their longest, and count as wrong or not at all: "
-                f"raise {option} in the policy's address"
+                f"raise {option} in the policy's address, as far as the model's context goes"
             )
     if texts[UNASKED]:
         told.append(

@@ -39,21 +39,25 @@ class Totals:
 
     def add(self, line: dict[str, Any]) -> None:
         """Take one finished line in."""
-        for name, value in line["cost"].items():
-            setattr(self.cost, name, getattr(self.cost, name) + value)
+        self.spend(line)
         self.disputed_answers += len(line["disputed"]["answers"]) if line.get("disputed") else 0
         self.decided_answers += line.get("decided", 0)
-        self.sandbox_executions.update(line.get("sandbox_executions", {}))
-        self.texts.update(line.get("texts", {}))
-        self.prompt_tokens.update(line.get("prompt_tokens", {}))
-        self.infrastructure += line.get("infrastructure", 0)
         self.ungraded += line.get("ungraded", 0)
-        self.estimated_tokens |= line.get("estimated_tokens", False)
         self.unanswered += line.get("unanswered") is not None
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:
             if step["q_value"] is not None:
                 self._add_q(step["q_value"])
+
+    def spend(self, spent: dict[str, Any]) -> None:
+        """Take in what a `Meter` read, also where no line came of it."""
+        for name, value in spent["cost"].items():
+            setattr(self.cost, name, getattr(self.cost, name) + value)
+        self.sandbox_executions.update(spent.get("sandbox_executions", {}))
+        self.texts.update(spent.get("texts", {}))
+        self.prompt_tokens.update(spent.get("prompt_tokens", {}))
+        self.infrastructure += spent.get("infrastructure", 0)
+        self.estimated_tokens |= spent.get("estimated_tokens", False)
 
     def _add_q(self, value: float) -> None:
         self.q_sum, self.q_count = self.q_sum + value, self.q_count + 1

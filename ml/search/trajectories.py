@@ -93,7 +93,7 @@ def _completed(prefix: Prefix, temperature: float, seed: int) -> Search[Chosen]:
     graded: Sequence[Graded] = yield [Grade(prefix.problem, steps) for steps in solutions]
     values: Sequence[float] = yield [Value(replace(prefix, steps=steps)) for steps in solutions]
     found = [
-        Candidate(steps, grade.answer, (value,))
+        Candidate(steps, grade.answer, (value,), grade.is_evidence)
         for steps, grade, value in zip(solutions, graded, values, strict=True)
     ]
     return Chosen(found[0].answer if found else None, tuple(found))

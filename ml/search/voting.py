@@ -12,13 +12,14 @@ from ml.answers import is_equivalent
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A finished solution. step_scores: what the reward model said after each step, empty where nobody
-    asked.
+    """A finished solution. step_scores: what the reward model said after each step, empty where nobody asked.
+    is_evidence: False where the sandbox or the grader failed; that it has no answer says nothing of it then.
     """
 
     steps: tuple[str, ...]
     answer: str | None
     step_scores: tuple[float, ...] = ()
+    is_evidence: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,13 @@ def cost_of(request, lengths, is_correct=False):
     return budget_for(Solution.objects.filter(pk__in=solutions), request).cost
 
 
+def test_how_mistakes_are_read_changes_the_cost_of_a_search_that_stops_at_the_first():
+    stops = {"stop_at_first_mistake": True}
+    judged(Request("math-shepherd", rollouts=4, parameters=stops), [4], tokens=600)
+    assert cost_of(Request("math-shepherd", rollouts=4, parameters=stops), [4]).tokens == 600
+    assert cost_of(Request("math-shepherd", rollouts=4, parameters={**stops, "luck": 0.5}), [4]) is None
+
+
 def test_completions_from_every_prefix_grow_with_the_square_of_the_steps():
     request = Request("math-shepherd", rollouts=4)
     judged(request, [4], tokens=600)

@@ -23,9 +23,17 @@ SGLANG = (
     "{total} tokens: {prompt} tokens from the input messages and {asked} tokens for the completion."
 )
 LLAMA = "the request exceeds the available context size, try increasing it"
+TGI = (
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= {longest}. "
+    "Given: {prompt} `inputs` tokens and {asked} `max_new_tokens`"
+)
+TENSORRT = (
+    "The sum of prompt length ({prompt}.0), query length (0) and max_tokens ({asked}) should not exceed "
+    "max_seq_len ({longest})"
+)
 
 
-def short_of_context(words):
+def short_of_context(words, status=400):
     """A server for which every letter is a token."""
 
     def reply(body, number):
@@ -33,7 +41,7 @@ def short_of_context(words):
         if prompt + asked <= LONGEST:
             return completions(body, number)
         said = words.format(longest=LONGEST, prompt=prompt, asked=asked, total=prompt + asked)
-        return 400, {"error": {"message": said, "type": "BadRequestError", "code": 400}}
+        return status, {"error": {"message": said, "type": "BadRequestError", "code": status}}
 
     return reply
 
@@ -42,9 +50,12 @@ def prefix(steps=(), text="What is 1 + 1?"):
     return Prefix(Problem("p", text, "2"), tuple(steps), "prose")
 
 
-@pytest.mark.parametrize("words,exact", [(VLLM, True), (VLLM_OF_TODAY, True), (SGLANG, True), (LLAMA, False)])
+@pytest.mark.parametrize(
+    "words,exact",
+    [(VLLM, True), (VLLM_OF_TODAY, True), (SGLANG, True), (TGI, True), (TENSORRT, True), (LLAMA, False)],
+)
 def test_fewer_tokens_are_asked_for_first(serve, words, exact):
-    server = serve(short_of_context(words))
+    server = serve(short_of_context(words, 422 if words == TGI else 400))
     with pytest.warns(UserWarning, match="do not fit the server's context behind the prefix"):
         (written,) = ServerPolicy(server.address).complete([prefix(["x" * 1000])], 2, 0.7, 0)
     assert len(written) == 2 and written[0].finished
@@ -80,3 +91,19 @@ def test_what_fits_is_asked_for_once_and_without_a_warning(serve):
         warnings.simplefilter("error")
         ServerPolicy(server.address).complete([prefix(["One."])], 1, 0.7, 0)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Input validation error: `inputs` must have less than 1024 tokens. Given: 1200",
+        "The sum of prompt length (9351.0), query length (0) should not exceed max_num_tokens (8192)",
+    ],
+)
+def test_a_prompt_that_is_too_long_by_itself_loses_steps_until_it_fits(serve, said):
+    def reply(body, number):
+        return (422, {"error": said}) if "aaa" in body["prompt"] else completions(body, number)
+
+    server = serve(reply)
+    with pytest.warns(UserWarning, match="the first 1 steps of the prefix do not fit"):
+        ServerPolicy(server.address).next_steps([prefix(["a" * 9, "b"])], 1, 0.7, 0)

@@ -97,7 +97,7 @@ def test_a_server_that_breaks_over_every_problem_is_an_outage(serve):
     policy = ServerPolicy(serve(breaks_over("Problem: ", lambda: (500, {"error": "down"}))).address)
     for number in range(MOST_IN_A_ROW - 1):
         with pytest.raises(PartlyAnswered):
-            policy.complete([Prefix(Problem("p", f"What is {number}?", "2"), ())], 1, 0.7, 0)
+            policy.complete([Prefix(Problem(str(number), f"What is {number}?", "2"), ())], 1, 0.7, 0)
     with pytest.raises(ServerAway, match="HTTP 500") as ended:
         policy.complete([PREFIX], 1, 0.7, 0)
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)

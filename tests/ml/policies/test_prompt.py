@@ -1,11 +1,14 @@
 """Templates: prefixes that begin with shorter ones, texts cut into steps, and what is refused."""
 
 import itertools
+import re
+import shutil
 
 import pytest
 
 from ml.errors import MisstepError
 from ml.policies import load_policy
+from ml.policies import prompt as module
 from ml.policies.prompt import FOLDER, known_family, load_prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
@@ -86,6 +89,23 @@ def test_a_family_that_is_not_there_is_refused_with_its_files_and_the_families_t
         f"prompts 'zzz': no file {FOLDER / 'zzz_prose.toml'} or {FOLDER / 'zzz_code.toml'}, expected these files or a"
         " family that there is (pocket); without prompts, prose and code serve any model"
     )
+
+
+def test_a_policy_with_other_templates_in_a_family_of_one_s_own_has_another_name(tmp_path, monkeypatch):
+    for style in ("prose", "code"):
+        shutil.copy(FOLDER / f"{style}.toml", tmp_path / f"own_{style}.toml")
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    address = "http://localhost:1/v1?model=x&prompts=own"
+    first = load_policy(address).name
+    assert re.fullmatch(r".*\?model=x&prompts=own&templates=[0-9a-f]{8}&max_tokens=1024", first)
+    assert load_policy(address).name == first
+    with (tmp_path / "own_code.toml").open("a") as file:
+        file.write("# Changed.\n")
+    assert load_policy(address).name != first
+    # The question of the critic is one of them, where the family has its own.
+    second = load_policy(address).name
+    shutil.copy(FOLDER / "critic.toml", tmp_path / "own_critic.toml")
+    assert load_policy(address).name not in (first, second)
 
 
 def test_a_text_that_was_not_stopped_in_time_is_cut_after_its_first_step():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
 
 import pytest
 
 from ml.commands import autolabel
 from ml.errors import MisstepError
+from ml.policies.openai_faults import Refused
 from ml.policies.openai_server import ServerPolicy
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
-from ml.policies.refusals import MOST_IN_A_ROW
+from ml.policies.refusals import MOST_IN_A_ROW, Refusals
 from ml.records import Problem
 from tests.ml.policies.small_server import completions
 
@@ -29,8 +31,8 @@ def bad(body, number):
     return "BAD" in body["prompt"]
 
 
-def prefixes(*names, steps=()):
-    return [Prefix(Problem(name, f"What is {name}?", "2"), steps, "prose") for name in names]
+def prefixes(*names):
+    return [Prefix(Problem(name, f"What is {name}?", "2"), (), "prose") for name in names]
 
 
 def autolabel_run(server, folder, names):
@@ -63,7 +65,9 @@ def test_a_server_that_begins_to_refuse_every_problem_ends_the_run(serve):
     names = [f"BAD {number}" for number in range(MOST_IN_A_ROW)]
     with pytest.raises(PartlyAnswered):
         policy.complete(prefixes(*names[:-1]), 1, 0.7, 0)
-    with pytest.raises(MisstepError, match="completions: HTTP 400") as ended:
+    with pytest.raises(
+        MisstepError, match=r"16 problems in a row are refused.*completions: HTTP 400"
+    ) as ended:
         policy.complete(prefixes(names[-1]), 1, 0.7, 0)
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
 
@@ -87,5 +91,59 @@ def test_refusals_with_answers_between_them_or_of_one_problem_alone_end_nothing(
             policy.complete(prefixes(f"BAD {number}", "one"), 1, 0.7, 0)
         assert isinstance(partly.value.answers[0], Unanswerable) and partly.value.answers[1]
     with pytest.raises(PartlyAnswered):
-        same = [prefixes("BAD", steps=(f"step {number}",))[0] for number in range(2 * MOST_IN_A_ROW)]
+        # As a critic asks: each question has a text of its own.
+        same = [Prefix(Problem("p", f"BAD {number}", "2"), ()) for number in range(2 * MOST_IN_A_ROW)]
         policy.complete(same, 1, 0.7, 0)
+    policy.complete(prefixes("one"), 1, 0.7, 0)
+    with pytest.raises(PartlyAnswered):
+        # As a file that numbers the solutions of one problem.
+        same = [Prefix(Problem(f"p{number}", "BAD", "2"), ()) for number in range(2 * MOST_IN_A_ROW)]
+        policy.complete(same, 1, 0.7, 0)
+
+
+def refused():
+    return Refused("HTTP 400: prompt not allowed", 400, "prompt not allowed")
+
+
+def settled(refusals, first, *answers):
+    """What is said of the answers to requests that began with the number `first`, each of its own problem."""
+    names = [str(number) for number in range(first, first + len(answers))]
+    return refusals.settle(first, prefixes(*names), answers, lambda: True)
+
+
+def test_refusals_that_come_before_all_answers_are_no_row_where_others_began_between_them():
+    refusals, asked = Refusals(), 512
+    refusals.begin(asked)
+    doubted = [settled(refusals, number, refused())[0] for number in range(0, asked, 8)]
+    assert len(doubted) > MOST_IN_A_ROW
+    for number in range(1, asked, 8):
+        settled(refusals, number, [])
+    # These began before the first refusal came.
+    assert not any(one.is_settled for one in doubted)
+    settled(refusals, refusals.begin(1), [])
+    assert all(one.is_settled for one in doubted)
+
+
+def test_what_was_asked_before_an_outage_and_is_answered_in_it_does_not_hide_it():
+    refusals = Refusals()
+    refusals.begin(5)
+    with pytest.raises(MisstepError, match="16 problems in a row are refused"):
+        for late in range(2 * MOST_IN_A_ROW):
+            (doubted,) = settled(refusals, refusals.begin(1), refused())
+            settled(refusals, late % 5, [])
+            assert not doubted.is_settled
+    assert late == MOST_IN_A_ROW - 1
+
+
+def test_many_requests_at_once_end_no_run_in_which_few_problems_are_refused(serve, tmp_path):
+    def reply(body, number):
+        if bad(body, number):
+            return 400, {"error": {"message": "prompt not allowed"}}
+        time.sleep(0.2)
+        return completions(body, number)
+
+    names = [f"BAD {number}" if number % 3 == 0 else str(number) for number in range(60)]
+    server = serve(reply)
+    server.address += "?concurrency=60"
+    autolabel_run(server, tmp_path, names)
+    assert json.loads((tmp_path / "run/run.json").read_text())["counts"]["unanswered"] == 20

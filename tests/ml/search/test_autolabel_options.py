@@ -35,6 +35,12 @@ def test_an_option_that_cannot_act_is_refused(files, options, message):
     assert not (files / "out").exists()
 
 
+def test_a_style_of_given_solutions_is_refused_with_the_option_that_says_it_of_their_rollouts(files):
+    with pytest.raises(MisstepError, match="--style with --solutions, expected --continuation-style"):
+        label(files, "--solutions", str(files / "given.jsonl"), "--style", "prose")
+    assert not (files / "out").exists()
+
+
 @pytest.mark.parametrize(
     "option,value,expected",
     [

@@ -3,6 +3,7 @@
 import pytest
 
 from ml.execution import Execution, Verdict
+from ml.policies.protocol import Continuation
 from ml.search import math_shepherd, omegaprm, rest_mcts, rstar
 from ml.search.estimates import Evidence, mistakes
 from ml.search.intervals import lower_bound, rollouts_to_refute, upper_bound
@@ -99,6 +100,27 @@ def test_stopping_at_the_first_mistake_leaves_the_rest_without_estimates():
     found = estimate("math-shepherd", WRONG_AT_ONE, ChainPolicy(0.2), stop_at_first_mistake=True)
     assert found.first_mistake == 1
     assert [step.visits for step in found.steps] == [8, 8, 0, 0]
+
+
+class LuckyPolicy(ChainPolicy):
+    """Is right behind one step, and once behind more."""
+
+    def complete(self, prefixes, count, temperature, seed):
+        return [
+            [self._end(len(prefix.steps) == 1 or not draw) for draw in range(count)] for prefix in prefixes
+        ]
+
+    def _end(self, is_right):
+        return Continuation((f"The answer is {PROBLEM.answer if is_right else 7}.",), True, 1)
+
+
+def test_a_mistake_that_one_lucky_rollout_survives_is_stopped_at_too():
+    def found(luck):
+        options = {"rollouts": 16, "stop_at_first_mistake": True, "luck": luck}
+        return estimate("math-shepherd", WRONG_AT_ONE, LuckyPolicy(), **options)
+
+    assert (found(0.1).first_mistake, [step.visits for step in found(0.1).steps]) == (1, [16, 16, 0, 0])
+    assert [step.visits for step in found(0.0).steps] == [16] * 4
 
 
 def test_a_step_that_does_not_run_has_no_right_rollouts():

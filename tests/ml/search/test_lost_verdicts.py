@@ -8,6 +8,8 @@ from ml.execution import Execution, Verdict
 from ml.execution import sandbox as shared
 from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
+from ml.search.solved import Setting
+from ml.search.solving import METHODS, solve
 from tests.ml.search.toy import ChainPolicy, chain_problem, run, solution_of
 
 PROBLEM = chain_problem(3, 4, 5)
@@ -92,3 +94,12 @@ def test_a_step_is_mistaken_where_too_few_of_the_graded_rollouts_are_right_howev
     given = solution_of(PROBLEM, [START])
     found = run(recipe.estimate(given, options, 0), Numbered(wrong), LosesAllBut(kept))
     assert (found.first_mistake, found.steps[0].visits) == (first, kept)
+
+
+def test_a_solved_problem_keeps_no_solution_that_the_sandbox_failed_on():
+    method = METHODS["self-consistency"]
+    search = solve(PROBLEM, method, method.sized(4), 4, 0, "code")
+    found = run(search, Numbered({0}), LosesAllBut(3))
+    line = Setting("self-consistency", "numbered", "code", None, samples=4).line(PROBLEM, found, failed=1)
+    assert [one["is_correct"] for one in line["solutions"]] == [False, True, True]
+    assert (line["chosen_answer"], line["ungraded_samples"], "empty_samples" in line) == ("12", 1, False)

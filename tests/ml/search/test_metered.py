@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from ml.answer_grading import NoVerdict
 from ml.execution import sandbox
+from ml.search import grading
 from ml.search.cost import Cost
 from ml.search.requests import Search
 from ml.search.solving import METHODS, Solved, solve
@@ -43,3 +45,15 @@ def test_a_search_costs_the_same_beside_an_equal_one_that_was_served_with_it() -
     (single,) = alone.drive([(0, search("beam", 0, "prose"))])
     doubled = list(beside.drive((k, search("beam", 0, "prose")) for k in range(2)))
     assert [done.result.cost for done in doubled] == [single.result.cost] * 2
+
+
+def test_a_grader_that_fails_on_prose_has_executed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(answer: str | None, reference: str | None) -> None:
+        raise NoVerdict("hangs")
+
+    monkeypatch.setattr(grading, "judge_at_once", lambda answer, reference: None)
+    monkeypatch.setattr(grading, "judge", fails)
+    walk = Walk(ChainPolicy(), sandbox(), TrueValues())
+    (found,) = walk.drive([(0, search("best-of-n", 0, "prose"))])
+    assert found.ungraded == 4
+    assert (found.cost.executions, found.result.cost.executions, walk.cost.executions) == (0, 0, 0)

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from ml.__main__ import main
-from ml.errors import FolderInUse, MisstepError
+from ml.commands import autolabel
+from ml.errors import FolderInUse, MisstepError, ServerAway
 from ml.search import run_folder
 from ml.search.run_folder import RunFolder, was_served
 from ml.whole_file import whole_file
+from tests.ml.search.chain_autolabel_inputs import label, with_inputs
+from tests.ml.search.toy import ChainPolicy
 
 NAMES = {"estimate": "estimates.jsonl", "tree": "trees.jsonl"}
 
@@ -207,3 +210,29 @@ def test_a_file_in_the_folders_place_is_refused_in_words(tmp_path: Path) -> None
     (tmp_path / "out.partial").write_text("")
     with pytest.raises(MisstepError, match=r"out\.partial is no folder, expected one to keep work in"):
         RunFolder(tmp_path / "out.partial", {}).open()
+
+
+def test_what_a_start_spent_on_what_it_left_is_in_the_cost_of_the_run(tmp_path: Path, monkeypatch) -> None:
+    files = with_inputs(monkeypatch, tmp_path, 12)
+
+    class Away(ChainPolicy):
+        calls = written = 0
+
+        def complete(self, *asked):
+            Away.calls += 1
+            # In the second call of the second problem.
+            if Away.calls == 4:
+                raise ServerAway("the server is away")
+            answers = super().complete(*asked)
+            Away.written += sum(one.tokens for row in answers for one in row)
+            return answers
+
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: Away(0.2))
+    arguments = ["--problems", str(files / "problems.jsonl"), "--parallel-trees", "1"]
+    with pytest.raises(ServerAway):
+        label(files, *arguments)
+    assert Away.written > 0 and not (files / "out" / "run.json").exists()
+    label(files, *arguments)
+    run = json.loads((files / "out" / "run.json").read_text())
+    assert run["cost"]["tokens"] == Away.written
+    assert not list((files / "out").glob("*.partial"))

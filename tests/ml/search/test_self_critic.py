@@ -12,6 +12,7 @@ from ml.execution import sandbox
 from ml.pocket.policy import PocketPolicy
 from ml.policies.prompt import CRITIC, load_prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
+from ml.policies.refusals import Doubted
 from ml.records import Problem
 from ml.search import rest_mcts
 from ml.search.self_critic import question, says_solved
@@ -24,13 +25,16 @@ from tests.ml.search.chain_autolabel_inputs import label, lines
 PROBLEM = Problem("p", "What is 2 + 2?", "4", "Four, of course.")
 
 
+UNREADABLE = Unanswerable("no room in the context")
+
+
 class NarrowCritic:
     """As a critic, but for questions about more than its first step, which are too long for it."""
 
     name, lanes = "narrow critic", 1
 
-    def __init__(self, replies):
-        self.critic = Critic(replies)
+    def __init__(self, replies, refusal=UNREADABLE):
+        self.critic, self.refusal = Critic(replies), refusal
 
     def next_steps(self, prefixes, count, temperature, seed):
         return all_answered([self._steps(prefix, count, temperature, seed) for prefix in prefixes])
@@ -40,7 +44,7 @@ class NarrowCritic:
 
     def _steps(self, prefix, *asked):
         if prefix.style == CRITIC and STEPS[1] in prefix.problem.text:
-            return Unanswerable("no room in the context")
+            return self.refusal
         return self.critic.next_steps([prefix], *asked)[0]
 
 
@@ -121,8 +125,9 @@ def test_a_solved_that_no_answer_can_be_read_behind_ends_nothing():
     assert tree.nodes[1].terminal is None and tree.nodes[1].children
 
 
-def test_a_question_too_long_for_the_critic_is_counted_and_the_search_goes_on_without_it():
-    walk = Walk(NarrowCritic(["unsolved"]), sandbox())
+@pytest.mark.parametrize("refusal", [UNREADABLE, Doubted("the question is refused", lambda: False)])
+def test_a_question_without_an_answer_is_counted_and_the_search_goes_on_without_it(refusal):
+    walk = Walk(NarrowCritic(["unsolved"], refusal), sandbox())
     tree = searched(walk, self_critic="ask")
     assert [node.text for node in tree.nodes[1:4]] == list(STEPS)
     assert not tree.nodes[2].finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,15 @@ def test_a_missing_answer_is_wrong_unless_something_failed_here() -> None:
     assert SAMPLED.line(PROBLEM, solved("2", OPEN, RIGHT), failed=1)["is_correct"] is True
     line = SAMPLED.line(PROBLEM, solved(None, OPEN), failed=1)
     assert (line["is_correct"], line["solutions"], line["ungraded_samples"]) == (None, [], 3)
+
+
+def test_a_trajectory_that_the_sandbox_failed_on_is_no_wrong_solution() -> None:
+    unread = replace(OPEN, is_evidence=False)
+    line = SAMPLED.line(PROBLEM, solved("2", RIGHT, unread, OPEN), failed=1)
+    assert [one["steps"] for one in line["solutions"]] == [list(RIGHT.steps), list(OPEN.steps)]
+    assert (line["ungraded_samples"], line["is_correct"]) == (1, True)
+    unanswered = replace(PROBLEM, answer=None)
+    assert SAMPLED.line(unanswered, solved("2", RIGHT, unread), failed=1)["ungraded_samples"] == 1
 
 
 def test_samples_without_an_end_are_candidates_and_those_that_are_no_draws_are_not() -> None:
