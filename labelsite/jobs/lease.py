@@ -28,12 +28,14 @@ from ml.json_lines import storable
 TICK_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other.
+# One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other. Wake-ups
+# of before a pause lie in the broker still, and are not to end it; only the server's clock decides, as it set its end.
 CLAIM = """
 UPDATE jobs_job SET state = 'running', attempt = attempt + 1, holder = %(holder)s, error = '', refusal = NULL,
     result = NULL, heartbeat_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), started_at = now(),
     finished_at = NULL
-WHERE id = (SELECT id FROM jobs_job WHERE id = %(id)s AND state = 'queued' FOR UPDATE SKIP LOCKED)
+WHERE id = (SELECT id FROM jobs_job WHERE id = %(id)s AND state = 'queued' AND queued_at <= clock_timestamp()
+    FOR UPDATE SKIP LOCKED)
 RETURNING *
 """
 
