@@ -7,6 +7,7 @@ and wakes up after its job was given away finds that its writes match no row.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -98,7 +99,7 @@ class Lease:
         self._stopped = threading.Event()
         self._written: Mapping[str, Any] = job.progress
         self._renewed_at = time.monotonic()
-        self._tried_at = 0.0
+        self._wrote_at = -math.inf
         self._thread = threading.Thread(target=self._keep, name=f"lease of job {job.pk}", daemon=True)
 
     def __enter__(self) -> Lease:
@@ -161,7 +162,8 @@ class Lease:
     def _renew(self) -> None:
         noted: Mapping[str, Any] = self.job.progress
         progress = noted if noted is not self._written else None
-        due = time.monotonic() - self._tried_at > settings.JOB_HEARTBEAT_SECONDS
+        began = time.monotonic()
+        due = began - self._wrote_at > settings.JOB_HEARTBEAT_SECONDS
         if progress is None and not due:
             row = (
                 Job.objects.filter(pk=self.job.pk).values_list("attempt", "state", "cancel_requested").first()
@@ -170,9 +172,9 @@ class Lease:
             held = row is None or row[:2] == (self.job.attempt, JobState.RUNNING)
             cancelled = bool(row and row[2])
         else:
-            self._tried_at = time.monotonic()
             answer = self._write(progress)
-            self._written = noted
+            # Only now: a renewal that failed is due again at the next tick.
+            self._wrote_at, self._written = began, noted
             held = answer is not None or not Job.objects.filter(pk=self.job.pk).exists()
             cancelled = bool(answer and answer[0])
         if not held:
