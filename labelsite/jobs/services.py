@@ -217,16 +217,17 @@ def retry(job: Job) -> bool:
     return bool(changed)
 
 
-def reap() -> list[Job]:
+def reap(is_over: Callable[[Job], bool] = lambda late: True) -> list[Job]:
     """Deal with running jobs that nobody runs any more; return those that wait again.
 
-    Rows that somebody has locked are being finished this very moment, so they are left alone.
+    Of a job whose lease is late, `is_over` says whether its runner had time enough to renew it. Rows that somebody has
+    locked are being finished this very moment, so they are left alone.
     """
     waiting: list[Job] = []
     with transaction.atomic():
         running = Job.objects.light().filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
         for job in running.select_for_update(skip_locked=True).order_by("pk"):
-            if not job.is_late and not has_vanished(job.holder):
+            if not (job.is_late and is_over(job)) and not has_vanished(job.holder):
                 continue
             if job.cancel_requested:
                 _end(job, JobState.CANCELLED)
