@@ -31,12 +31,13 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other. Wake-ups
 # of before a pause lie in the broker still, and are not to end it; only the server's clock decides, as it set its end.
+# Those of before a restore, and of another site on the same broker, are about other work.
 CLAIM = """
 UPDATE jobs_job SET state = 'running', attempt = attempt + 1, holder = %(holder)s, error = '', refusal = NULL,
     result = NULL, heartbeat_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), started_at = now(),
     finished_at = NULL
 WHERE id = (SELECT id FROM jobs_job WHERE id = %(id)s AND state = 'queued' AND queued_at <= clock_timestamp()
-    FOR UPDATE SKIP LOCKED)
+    AND task_name = COALESCE(%(task)s, task_name) FOR UPDATE SKIP LOCKED)
 RETURNING *
 """
 
@@ -79,9 +80,14 @@ def has_vanished(holder: str) -> bool:
     return place == _place() and pid.isdecimal() and not is_alive(int(pid))
 
 
-def claim(job_id: int) -> Job | None:
-    """Take a queued job, or None when it is not there to take."""
-    parameters = {"id": job_id, "holder": holder_name(), "seconds": settings.JOB_LEASE_SECONDS}
+def claim(job_id: int, task_name: str | None = None) -> Job | None:
+    """Take a queued job, or None when it is not there to take, or is another task's than the one that is named."""
+    parameters = {
+        "id": job_id,
+        "task": task_name,
+        "holder": holder_name(),
+        "seconds": settings.JOB_LEASE_SECONDS,
+    }
     return next(iter(Job.objects.raw(CLAIM, parameters)), None)
 
 

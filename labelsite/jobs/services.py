@@ -105,19 +105,21 @@ def _wake_on_commit(job: Job) -> None:
 @stopped_once
 def perform(
     job_id: int,
+    task_name: str,
     *,
     prepare: Prepare | None = None,
     load: Load | None = None,
     gather: Gather | None = None,
     work: Work | None = None,
 ) -> None:
-    """Run a queued job to its end, whatever that is; do nothing when somebody else has it, or VAR is another site's.
+    """Run a queued job of this Celery task to its end, whatever that is; do nothing when somebody else has it, or VAR
+    is another site's.
 
     A job of kind "ml": `prepare` writes input files, the child runs, `load` reads its output folder. One of
     kind "django": `work` does everything, or all that `gather` left. `load` and `work` run in one transaction with
     "done": their writes appear exactly once, or not at all.
     """
-    job = shared_folder.claim_here(job_id)
+    job = shared_folder.claim_here(job_id, task_name)
     if job is None:
         return
     try:
