@@ -44,12 +44,16 @@ def whole_number(name: str, default: int, least: int = 0) -> int:
 
 
 def job_lease() -> tuple[int, int]:
-    """JOB_LEASE_SECONDS and JOB_HEARTBEAT_SECONDS; raises ImproperlyConfigured where one lost renewal ends a lease."""
-    lease = whole_number("JOB_LEASE_SECONDS", 60, least=2)
+    """JOB_LEASE_SECONDS and JOB_HEARTBEAT_SECONDS; raises ImproperlyConfigured where one lost renewal ends a lease.
+
+    A renewal is late by a second or so, and another while it fails and is tried again.
+    """
+    lease = whole_number("JOB_LEASE_SECONDS", 60)
     heartbeat = whole_number("JOB_HEARTBEAT_SECONDS", 15)
-    if 2 * heartbeat > lease:
+    shortest = 2 * heartbeat + 3
+    if lease < shortest:
         raise ImproperlyConfigured(
-            f"JOB_HEARTBEAT_SECONDS is {heartbeat}, expected at most half of JOB_LEASE_SECONDS, which is {lease}: "
+            f"JOB_LEASE_SECONDS is {lease}, expected at least {shortest}, twice JOB_HEARTBEAT_SECONDS and 3 seconds: "
             "jobs would be taken from runners that are alive"
         )
     return lease, heartbeat

@@ -46,23 +46,24 @@ def test_an_address_that_is_set_is_enough(monkeypatch: pytest.MonkeyPatch) -> No
     require_address("BROKER_URL")
 
 
-@pytest.mark.parametrize(("lease", "heartbeat"), [("60", "31"), ("30", "60"), ("2", "2")])
+@pytest.mark.parametrize(("lease", "heartbeat"), [("60", "29"), ("30", "60"), ("2", "1"), ("2", "0")])
 def test_a_heartbeat_that_could_not_keep_a_job_s_lease_is_refused(
     lease: str, heartbeat: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOB_LEASE_SECONDS", lease)
     monkeypatch.setenv("JOB_HEARTBEAT_SECONDS", heartbeat)
-    expected = (
-        f"JOB_HEARTBEAT_SECONDS is {heartbeat}, expected at most half of JOB_LEASE_SECONDS, which is {lease}"
-    )
+    shortest = 2 * int(heartbeat) + 3
+    expected = f"JOB_LEASE_SECONDS is {lease}, expected at least {shortest}, twice JOB_HEARTBEAT_SECONDS"
     with pytest.raises(ImproperlyConfigured, match=expected):
         job_lease()
 
 
-def test_a_lease_of_two_heartbeats_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_of_two_heartbeats_and_the_time_to_notice_a_lost_one_is_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("JOB_LEASE_SECONDS", "60")
-    monkeypatch.setenv("JOB_HEARTBEAT_SECONDS", "30")
-    assert job_lease() == (60, 30)
+    monkeypatch.setenv("JOB_HEARTBEAT_SECONDS", "28")
+    assert job_lease() == (60, 28)
 
 
 def test_a_task_s_lease_outlives_one_lost_heartbeat_of_the_page(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from labelsite.jobs.services import perform
 
 @application.task(name=uploads.TASK)
 def run_import(job_id: int) -> None:
-    perform(job_id, work=uploads.work)
+    perform(job_id, uploads.TASK, work=uploads.work)
     # Only once the import is committed is the file no longer needed; until then a retry reads it again.
     job = Job.objects.filter(pk=job_id, state=JobState.DONE).first()
     upload = uploads.find(job.spec["upload"]) if job else None

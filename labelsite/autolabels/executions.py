@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop
 from labelsite.accounts.models import User
 from labelsite.autolabels.importers import identity_of, read_executions
 from labelsite.autolabels.loading import Check
+from labelsite.jobs.inputs import write_input
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
@@ -24,7 +25,6 @@ from labelsite.problems.models import Step, Verdict
 from labelsite.problems.services import store_outcomes
 from ml.errors import MisstepError
 from ml.segmentation import split_code
-from ml.whole_file import write_lines
 
 TASK = "labelsite.autolabels.tasks.run_executions"
 JOB_SIZE = 2000
@@ -77,7 +77,7 @@ def prepare_paths(job: Job, folder: Path) -> None:
     """Write the paths for the child to run."""
     paths = _paths(job.spec["solutions"])
     rows = ({"id": str(last), "problem": "-", "steps": texts} for last, texts in paths)
-    write_lines(folder / "paths.jsonl", rows)
+    write_input(folder / "paths.jsonl", rows)
 
 
 def load_executions(path: Path, check: Check = lambda: None) -> dict[str, Any]:

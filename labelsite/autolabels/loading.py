@@ -103,8 +103,8 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
     found = counts.get("solutions", counts.get("trees", 0))
     if expected is not None and found != expected:
         raise MisstepError(f"{folder} holds results of {found} items, expected {expected}")
-    run.code_version = _merged(run.code_version, described.get("code_version"), 80)
-    run.sandbox_level = _merged(run.sandbox_level, described.get("sandbox_level"), 40)
+    run.code_version = _merged(run.code_version, described.get("code_version"))[:80]
+    run.sandbox_level = _merged(run.sandbox_level, described.get("sandbox_level"))
     beside = {name: described[name] for name in ("value_model", "reference") if described.get(name)}
     run.parameters = {**described.get("parameters", {}), **beside, **run.parameters}
     told = {name: described.get("counts", {}).get(name, 0) for name in TOLD}
@@ -224,7 +224,7 @@ def _sum(before: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return {key: before.get(key, 0) + numbers.get(key, 0) for key in {**before, **numbers}}
 
 
-def _merged(before: str, more: Any, length: int) -> str:
+def _merged(before: str, more: Any) -> str:
     """Distinct values in order; shards of one run usually agree."""
     values = dict.fromkeys(value for value in f"{before}, {more or ''}".split(", ") if value)
-    return ", ".join(values)[:length]
+    return ", ".join(values)

@@ -26,7 +26,8 @@ class EstimateRun(models.Model):
     is_pilot = models.BooleanField(default=False)
     # The rest is read from the command's run.json.
     code_version = models.CharField(max_length=80, blank=True)
-    sandbox_level = models.CharField(max_length=40, blank=True)
+    # Of every level at which code ran: a cut would take away the last word of the last, which may be UNSAFE.
+    sandbox_level = models.TextField(blank=True)
     cost = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     loaded_at = models.DateTimeField(null=True)

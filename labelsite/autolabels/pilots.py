@@ -48,7 +48,7 @@ def load_pilot(shard: Shard, folder: Path, check: Callable[[], None]) -> dict[st
         run = EstimateRun.objects.select_for_update().get(pk=shard.run_id)
         run.cost = described.get("cost", {})
         run.code_version = str(described.get("code_version", ""))[:80]
-        run.sandbox_level = str(described.get("sandbox_level") or "")[:40]
+        run.sandbox_level = str(described.get("sandbox_level") or "")
         run.parameters = {**described.get("parameters", {}), **run.parameters}
         run.loaded_at = timezone.now()
         run.save(update_fields=["cost", "code_version", "sandbox_level", "parameters", "loaded_at"])

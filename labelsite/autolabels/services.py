@@ -25,6 +25,7 @@ from labelsite.autolabels.requests import METHODS_OWN, Request
 from labelsite.autolabels.shards import shard_size_for
 from labelsite.autolabels.workload import Workload
 from labelsite.jobs.cancelling import cancel
+from labelsite.jobs.inputs import write_input
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
@@ -33,7 +34,6 @@ from labelsite.problems.queries import as_records, with_steps
 from labelsite.wording import Sayable, said
 from ml.errors import MisstepError
 from ml.search.named_options import FRESH
-from ml.whole_file import write_lines
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
 SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
@@ -155,18 +155,21 @@ def cancel_run(run: EstimateRun) -> None:
 
 
 def prepare_input(job: Job, folder: Path) -> None:
-    """Write the job's solutions or problems for the child to read; called at the start of every attempt."""
+    """Write the job's solutions or problems for the child to read; called at the start of every attempt.
+
+    Once written they stay as they are (see `jobs.inputs`).
+    """
     if "decided" in job.spec:
-        write_lines(folder / "decided.jsonl", lines_of(job.spec["decided"]))
+        write_input(folder / "decided.jsonl", lines_of(job.spec["decided"]))
     if "problems" in job.spec:
         problems = Problem.objects.filter(pk__in=job.spec["problems"]).order_by("pk")
         rows: Iterable[Mapping[str, Any]] = (
             {"id": str(problem.pk), "problem": problem.text, "answer": problem.answer} for problem in problems
         )
-        write_lines(folder / "problems.jsonl", rows)
+        write_input(folder / "problems.jsonl", rows)
         return
     solutions = Solution.objects.filter(pk__in=job.spec["solutions"]).order_by("pk")
-    write_lines(
+    write_input(
         folder / "solutions.jsonl",
         (
             {

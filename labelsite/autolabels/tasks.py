@@ -14,22 +14,22 @@ from labelsite.jobs.services import perform
 
 @application.task(name=services.ESTIMATE_TASK)
 def run_estimates(job_id: int) -> None:
-    perform(job_id, prepare=services.prepare_input, load=load_estimates)
+    perform(job_id, services.ESTIMATE_TASK, prepare=services.prepare_input, load=load_estimates)
 
 
 @application.task(name=pilots.PILOT_TASK)
 def run_pilot(job_id: int) -> None:
-    perform(job_id, prepare=services.prepare_input, load=load_pilot)
+    perform(job_id, pilots.PILOT_TASK, prepare=services.prepare_input, load=load_pilot)
 
 
 @application.task(name=services.SCORE_TASK)
 def run_scores(job_id: int) -> None:
-    perform(job_id, prepare=services.prepare_input, load=load_scores)
+    perform(job_id, services.SCORE_TASK, prepare=services.prepare_input, load=load_scores)
 
 
 @application.task(name=executions.TASK)
 def run_executions(job_id: int) -> None:
-    perform(job_id, prepare=executions.prepare_paths, load=load_executions)
+    perform(job_id, executions.TASK, prepare=executions.prepare_paths, load=load_executions)
 
 
 def load_executions(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:

@@ -109,4 +109,10 @@ def _refuse_labels(campaign: Campaign) -> Campaign:
         raise MisstepError(Said(message, campaign=campaign.name))
     if fresh.tasks.filter(annotations__isnull=False).exists() or fresh.snapshots.exists():
         raise _has_labels(campaign)
+    # What a person has rated is their work also where the lease lapsed: they go on with it when the task comes again.
+    if count := Assignment.objects.filter(task__campaign=fresh).exclude(draft={}).count():
+        message = gettext_noop(
+            "campaign %(campaign)s holds drafts that nobody submitted (%(count)s), expected none: archive it instead"
+        )
+        raise MisstepError(Said(message, campaign=campaign.name, count=count))
     return fresh

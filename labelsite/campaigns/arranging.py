@@ -108,7 +108,7 @@ def _arrangements() -> JobQuerySet:
 
 def work_off(job_id: int) -> None:
     """Run the job here, if nobody else has it."""
-    perform(job_id, gather=_arrange)
+    perform(job_id, TASK, gather=_arrange)
 
 
 def _arrange(job: Job, lease: Lease) -> Work:

@@ -14,9 +14,9 @@ def run_arrangement(job_id: int) -> None:
 
 @application.task(name=archive.TASK)
 def run_deletion(job_id: int) -> None:
-    perform(job_id, work=archive.work)
+    perform(job_id, archive.TASK, work=archive.work)
 
 
 @application.task(name=filling.TASK)
 def run_filling(job_id: int) -> None:
-    perform(job_id, gather=filling.gather)
+    perform(job_id, filling.TASK, gather=filling.gather)

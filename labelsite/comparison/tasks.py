@@ -18,7 +18,7 @@ from labelsite.jobs.services import perform
 
 @application.task(name=services.ESTIMATE_TASK)
 def run_campaign_estimates(job_id: int) -> None:
-    perform(job_id, prepare=prepare_input, load=load_for_campaign)
+    perform(job_id, services.ESTIMATE_TASK, prepare=prepare_input, load=load_for_campaign)
 
 
 def load_for_campaign(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:

@@ -38,8 +38,18 @@ from labelsite.jobs.stopping import StopLater
 from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY
 from ml.said import Said, heard
 
-# What a child may see of our environment. Addresses and secrets are left out by not being named here.
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+# What a child may see of our environment, so that a job obeys what the same command obeys when it is run by hand. Our
+# addresses and secrets are left out by not being named here. Code that a model wrote sees none of it: the sandbox
+# starts its processes with an environment of its own.
+KEPT_VARIABLES = frozenset(
+    (
+        *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+        *("CC", "CXX", "RAYON_NUM_THREADS"),
+        # How a policy's server is reached. A proxy's own password stands in its address, and is needed there.
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    )
+)
 KEPT_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "HF_", "MISSTEP_")
 LARGEST_LOG = 2 * 2**20
 LARGEST_LINE = 4 * 2**20

@@ -7,6 +7,7 @@ and wakes up after its job was given away finds that its writes match no row.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -28,12 +29,15 @@ from ml.json_lines import storable
 TICK_SECONDS = 1.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other.
+# One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other. Wake-ups
+# of before a pause lie in the broker still, and are not to end it; only the server's clock decides, as it set its end.
+# Those of before a restore, and of another site on the same broker, are about other work.
 CLAIM = """
 UPDATE jobs_job SET state = 'running', attempt = attempt + 1, holder = %(holder)s, error = '', refusal = NULL,
     result = NULL, heartbeat_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), started_at = now(),
     finished_at = NULL
-WHERE id = (SELECT id FROM jobs_job WHERE id = %(id)s AND state = 'queued' FOR UPDATE SKIP LOCKED)
+WHERE id = (SELECT id FROM jobs_job WHERE id = %(id)s AND state = 'queued' AND queued_at <= clock_timestamp()
+    AND task_name = COALESCE(%(task)s, task_name) FOR UPDATE SKIP LOCKED)
 RETURNING *
 """
 
@@ -76,9 +80,14 @@ def has_vanished(holder: str) -> bool:
     return place == _place() and pid.isdecimal() and not is_alive(int(pid))
 
 
-def claim(job_id: int) -> Job | None:
-    """Take a queued job, or None when it is not there to take."""
-    parameters = {"id": job_id, "holder": holder_name(), "seconds": settings.JOB_LEASE_SECONDS}
+def claim(job_id: int, task_name: str | None = None) -> Job | None:
+    """Take a queued job, or None when it is not there to take, or is another task's than the one that is named."""
+    parameters = {
+        "id": job_id,
+        "task": task_name,
+        "holder": holder_name(),
+        "seconds": settings.JOB_LEASE_SECONDS,
+    }
     return next(iter(Job.objects.raw(CLAIM, parameters)), None)
 
 
@@ -96,7 +105,7 @@ class Lease:
         self._stopped = threading.Event()
         self._written: Mapping[str, Any] = job.progress
         self._renewed_at = time.monotonic()
-        self._tried_at = 0.0
+        self._wrote_at = -math.inf
         self._thread = threading.Thread(target=self._keep, name=f"lease of job {job.pk}", daemon=True)
 
     def __enter__(self) -> Lease:
@@ -159,7 +168,8 @@ class Lease:
     def _renew(self) -> None:
         noted: Mapping[str, Any] = self.job.progress
         progress = noted if noted is not self._written else None
-        due = time.monotonic() - self._tried_at > settings.JOB_HEARTBEAT_SECONDS
+        began = time.monotonic()
+        due = began - self._wrote_at > settings.JOB_HEARTBEAT_SECONDS
         if progress is None and not due:
             row = (
                 Job.objects.filter(pk=self.job.pk).values_list("attempt", "state", "cancel_requested").first()
@@ -168,9 +178,9 @@ class Lease:
             held = row is None or row[:2] == (self.job.attempt, JobState.RUNNING)
             cancelled = bool(row and row[2])
         else:
-            self._tried_at = time.monotonic()
             answer = self._write(progress)
-            self._written = noted
+            # Only now: a renewal that failed is due again at the next tick.
+            self._wrote_at, self._written = began, noted
             held = answer is not None or not Job.objects.filter(pk=self.job.pk).exists()
             cancelled = bool(answer and answer[0])
         if not held:

@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection
 
 from labelsite.embedded.process import die_with_parent
 from labelsite.jobs import services
+from labelsite.jobs.lateness import Lateness
 from labelsite.jobs.models import ARRANGE, Job, JobQuerySet, JobState, Worker
 from labelsite.jobs.workers import say_alive, say_goodbye
 
@@ -53,6 +54,7 @@ class Poller:
         # For each queue the jobs that were woken and wait still, with the time of their last wake-up.
         self.woken: dict[str, dict[int, float]] = {queue: {} for queue in settings.JOB_QUEUES}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.lateness = Lateness()
         # Since when nothing was seen to run in a queue.
         self.idle_since: dict[str, float] = {}
         self._told_at = -float(Worker.BEAT_SECONDS)
@@ -66,6 +68,7 @@ class Poller:
                     self.round()
                 except DatabaseError as problem:
                     log.warning("the database does not answer: %s", problem)
+                    self.lateness.forget()
                     connection.close()
                 time.sleep(ROUND_SECONDS)
         finally:
@@ -73,7 +76,7 @@ class Poller:
 
     def round(self) -> None:
         """Look once at everything."""
-        services.reap()
+        services.reap(self.lateness.is_over)
         for queue in settings.JOB_QUEUES:
             self._look_after(queue)
         if time.monotonic() - self._told_at >= Worker.BEAT_SECONDS:

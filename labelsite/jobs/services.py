@@ -105,19 +105,21 @@ def _wake_on_commit(job: Job) -> None:
 @stopped_once
 def perform(
     job_id: int,
+    task_name: str,
     *,
     prepare: Prepare | None = None,
     load: Load | None = None,
     gather: Gather | None = None,
     work: Work | None = None,
 ) -> None:
-    """Run a queued job to its end, whatever that is; do nothing when somebody else has it, or VAR is another site's.
+    """Run a queued job of this Celery task to its end, whatever that is; do nothing when somebody else has it, or VAR
+    is another site's.
 
     A job of kind "ml": `prepare` writes input files, the child runs, `load` reads its output folder. One of
     kind "django": `work` does everything, or all that `gather` left. `load` and `work` run in one transaction with
     "done": their writes appear exactly once, or not at all.
     """
-    job = shared_folder.claim_here(job_id)
+    job = shared_folder.claim_here(job_id, task_name)
     if job is None:
         return
     try:
@@ -217,16 +219,17 @@ def retry(job: Job) -> bool:
     return bool(changed)
 
 
-def reap() -> list[Job]:
+def reap(is_over: Callable[[Job], bool] = lambda late: True) -> list[Job]:
     """Deal with running jobs that nobody runs any more; return those that wait again.
 
-    Rows that somebody has locked are being finished this very moment, so they are left alone.
+    Of a job whose lease is late, `is_over` says whether its runner had time enough to renew it. Rows that somebody has
+    locked are being finished this very moment, so they are left alone.
     """
     waiting: list[Job] = []
     with transaction.atomic():
         running = Job.objects.light().filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
         for job in running.select_for_update(skip_locked=True).order_by("pk"):
-            if not job.is_late and not has_vanished(job.holder):
+            if not (job.is_late and is_over(job)) and not has_vanished(job.holder):
                 continue
             if job.cancel_requested:
                 _end(job, JobState.CANCELLED)

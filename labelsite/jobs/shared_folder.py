@@ -97,12 +97,12 @@ def refusal() -> str | None:
     )
 
 
-def claim_here(job_id: int) -> Job | None:
-    """Take a queued job, unless VAR is not the site's: then it waits on, for a runner with the right one."""
+def claim_here(job_id: int, task_name: str) -> Job | None:
+    """Take a queued job of this task, unless VAR is not the site's: then it waits for a runner with the right one."""
     if refused := refusal():
         log.error("job %s is not taken: %s", job_id, refused)
         return None
-    return claim(job_id)
+    return claim(job_id, task_name)
 
 
 def refusal_if_known() -> str | None:

@@ -9,4 +9,4 @@ from labelsite.snapshots import freezing
 
 @application.task(name=freezing.TASK)
 def run_freeze(job_id: int) -> None:
-    perform(job_id, gather=freezing.gather)
+    perform(job_id, freezing.TASK, gather=freezing.gather)

@@ -28,18 +28,18 @@ LEFT_OUT = "left_out.json"
 
 @application.task(name=services.TRAIN_TASK)
 def run_training(job_id: int) -> None:
-    perform(job_id, prepare=services.prepare_training, load=load_checkpoint)
+    perform(job_id, services.TRAIN_TASK, prepare=services.prepare_training, load=load_checkpoint)
 
 
 @application.task(name=services.SCORE_TASK)
 def run_campaign_scores(job_id: int) -> None:
-    perform(job_id, prepare=prepare_input, load=services.load_campaign_scores)
+    perform(job_id, services.SCORE_TASK, prepare=prepare_input, load=services.load_campaign_scores)
 
 
 @application.task(name=services.EVALUATE_TASK)
 def run_evaluation(job_id: int) -> None:
     # What the command prints is the job's result, and that is the evaluation's.
-    perform(job_id, prepare=prepare_evaluation, load=load_left_out)
+    perform(job_id, services.EVALUATE_TASK, prepare=prepare_evaluation, load=load_left_out)
 
 
 def load_checkpoint(job: Job, folder: Path, check: Check) -> dict[str, Any]:

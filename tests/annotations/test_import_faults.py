@@ -1,14 +1,18 @@
-"""Imports under trouble: two at once, a failure at any statement, and a file that changes nothing twice."""
+"""Imports under trouble: two at once, a failure of any statement or commit, and a file that changes nothing twice."""
 
 from __future__ import annotations
 
 import json
 import random
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 
@@ -17,23 +21,30 @@ from tests.annotations.test_import import counts, processbench_line
 from tests.factories import make_user
 
 
-class Trouble(OperationalError):
-    pass
+@contextmanager
+def failing_after(calls: int) -> Iterator[list[str]]:
+    """Lets so many calls of the server through and fails every later one; yields the kind of each that failed."""
+    left, failed = [calls], []
 
+    def counted(kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                failed.append(kind)
+                raise psycopg.OperationalError(f"the server went away before a {kind}")
+            return call(*arguments, **options)
 
-class FailAt:
-    """Lets the first `calls` statements through and fails the next one."""
+        return run
 
-    def __init__(self, calls: int) -> None:
-        self.left = calls
-
-    def __call__(
-        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
-    ) -> Any:
-        self.left -= 1
-        if self.left < 0:
-            raise Trouble(f"the server went away before {sql[:40]}")
-        return execute(sql, params, many, context)
+    # Below Django, whose wrappers of statements see neither a COPY, nor a commit, nor statements kept in the server.
+    with ExitStack() as patches:
+        for owner, kind in (
+            (psycopg.Cursor, "execute"),
+            (psycopg.Cursor, "copy"),
+            (psycopg.Connection, "commit"),
+        ):
+            patches.enter_context(patch.object(owner, kind, counted(kind, getattr(owner, kind))))
+        yield failed
 
 
 def write(path: Path, lines: int) -> Path:
@@ -46,16 +57,18 @@ def test_a_failure_at_any_statement_leaves_no_row(tmp_path: Path):
     path = write(tmp_path / "file.jsonl", 5)
     make_user()
     before = counts()
-    for calls in range(60):
+    kinds = Counter[str]()
+    for calls in range(100):
         try:
             # A name of its own each time: what an earlier failure left behind would spare this one a statement.
-            with connection.execute_wrapper(FailAt(calls)):
+            with failing_after(calls) as failed:
                 import_file(path, "processbench", f"C{calls}")
-        except Trouble:
-            assert counts() == before, f"after statement {calls}"
+        except (OperationalError, psycopg.OperationalError):
+            kinds[failed[0]] += 1
+            assert counts() == before, f"after {calls} calls, before a {failed[0]}"
         else:
             break
-    assert 8 < calls < 59
+    assert kinds["execute"] > 8 and kinds["copy"] and kinds["commit"] and calls < 99, kinds
     assert counts()["Solution"] == 5
 
 

@@ -57,6 +57,14 @@ def test_the_run_keeps_what_makes_it_repeatable(tmp_path):
     assert run.parameters["temperature"] == 0.8
 
 
+def test_a_run_tells_every_level_at_which_code_ran_to_its_last_word(tmp_path):
+    run = new_run()
+    level = "monty, bwrap+process:landlock7+seccomp-x86_64, process:landlock7+seccomp-x86_64 UNSAFE"
+    load_estimates(run, write_run(tmp_path, [estimate_line(make_solution().pk, [4, 4])], sandbox_level=level))
+    run.refresh_from_db()
+    assert run.sandbox_level == level
+
+
 def test_loading_the_same_folder_again_changes_nothing(tmp_path):
     solution = make_solution()
     run, folder = new_run(), write_run(tmp_path, [estimate_line(solution.pk, [4, 1])])

@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 from django.db import connection
 
-from labelsite.autolabels.models import SolutionEstimate
+from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from tests.factories import make_estimates, make_solution
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +27,24 @@ def test_the_migration_finds_what_no_run_knows() -> None:
         cursor.execute(migration.EARLIER)
     unknown = SolutionEstimate.objects.filter(is_known=False)
     assert [(row.run_id, row.solution_id) for row in unknown] == [(run.pk, gap.pk)]
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ("monty, process:landlock7+seccomp-x86_64 ", "monty, process:landlock7+seccomp-x86_64 UNSAFE"),
+        ("process:landlock10+seccomp-aarch64 UNSAF", "process:landlock10+seccomp-aarch64 UNSAFE"),
+        ("monty, bwrap+process:landlock7+seccomp-x", "monty, bwrap+process:landlock7+seccomp-x"),
+        ("process:landlock7+seccomp-x86_64 UNSAFE", "process:landlock7+seccomp-x86_64 UNSAFE"),
+    ],
+)
+def test_the_migration_gives_a_level_its_last_word_back_where_it_was_cut_off(cut: str, whole: str) -> None:
+    run = EstimateRun.objects.create(name="run", method="rstar", policy="pocket", sandbox_level=cut)
+    migration = import_module("labelsite.autolabels.migrations.0010_whole_sandbox_levels")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.CUT)
+    run.refresh_from_db()
+    assert run.sandbox_level == whole
 
 
 def test_the_migration_fills_what_is_empty_in_the_order_of_the_steps_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from labelsite.autolabels.budget import budget_for, budget_for_search
 from labelsite.autolabels.models import EstimateRun, SearchTree, SolutionEstimate
-from labelsite.autolabels.pilots import PILOT_ITEMS, solutions_for_pilot
+from labelsite.autolabels.pilots import PILOT_ITEMS, load_pilot, solutions_for_pilot
 from labelsite.autolabels.requests import Request
 from labelsite.autolabels.services import start_estimates, start_search
 from labelsite.campaigns.forms import CampaignForm
@@ -18,6 +18,7 @@ from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
 from ml.pocket.problems import generate
+from tests.autolabels.files import write_run
 from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
@@ -113,6 +114,16 @@ def test_a_cancelled_pilot_is_forgotten():
     cancel(start_search(problems, is_pilot=True).job)
     found = budget_for_search(problems, Request("rstar"))
     assert found.pilot is None and found.can_be_measured
+
+
+def test_a_pilot_tells_its_sandbox_level_to_the_last_word(tmp_path):
+    run = start_search(pocket_problems(20), is_pilot=True)
+    shard = run.shards.get()
+    level = "monty, process:landlock7+seccomp-x86_64 UNSAFE"
+    write_run(tmp_path, [], sandbox_level=level, counts={"items": shard.size})
+    load_pilot(shard, tmp_path, lambda: None)
+    run.refresh_from_db()
+    assert run.sandbox_level == level
 
 
 def test_a_pilot_of_a_campaign_never_stands_beside_its_steps():

@@ -134,7 +134,31 @@ def in_hand(campaign: Campaign) -> None:
     claim_next(campaign, campaign.memberships.get().user)
 
 
-@pytest.mark.parametrize("hold", [annotated, frozen, settled, in_hand])
+def begun(campaign: Campaign) -> None:
+    """A person went away amid a task, whose lease lapsed; what they rated so far is kept for them."""
+    claim_next(campaign, campaign.memberships.get().user)
+    campaign.tasks.get().assignments.update(state="lapsed", draft={"ratings": {"0": 1}})
+
+
+def looked_at(campaign: Campaign) -> None:
+    claim_next(campaign, campaign.memberships.get().user)
+    campaign.tasks.get().assignments.update(state="lapsed")
+
+
+def test_a_campaign_with_a_lapsed_lease_in_which_nothing_was_rated_is_deleted(campaign: Campaign):
+    looked_at(campaign)
+    archive.delete(campaign)
+    assert not Campaign.objects.exists()
+
+
+def test_the_refusal_to_delete_drafts_says_how_many_there_are(campaign: Campaign):
+    begun(campaign)
+    with pytest.raises(MisstepError, match=r"holds drafts that nobody submitted \(1\), expected none"):
+        archive.delete(campaign)
+    assert Task.objects.get().assignments.get().draft == {"ratings": {"0": 1}}
+
+
+@pytest.mark.parametrize("hold", [annotated, frozen, settled, in_hand, begun])
 def test_a_campaign_with_labels_or_work_in_hand_is_not_deleted(browser: Client, campaign: Campaign, hold):
     hold(campaign)
     response = browser.delete(f"/api/v1/campaigns/{campaign.pk}/")

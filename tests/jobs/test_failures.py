@@ -46,7 +46,7 @@ def test_a_job_that_a_full_disk_ended_says_so_although_its_log_cannot() -> None:
         with open("/dev/full", "w") as file:
             file.write("spec")
 
-    perform(job.pk, prepare=prepare)
+    perform(job.pk, job.task_name, prepare=prepare)
     job.refresh_from_db()
     assert (job.state, job.failure.code) == ("failed", "failed") and "No space left on device" in job.error
 
@@ -135,7 +135,7 @@ def test_a_refusal_of_ours_is_told_in_the_reader_s_language_alone_and_kept_in_en
         raise ImportRefused([BadRecord("a%s.jsonl", 3, "an empty file", Said("at most %(most)s", most=7))], 2)
 
     job = make_job(kind="django")
-    perform(job.pk, work=work)
+    perform(job.pk, job.task_name, work=work)
     job = Job.objects.get()
     assert job.error.splitlines() == [
         "a%s.jsonl:3: an empty file, expected at most 7",
@@ -161,8 +161,9 @@ def test_a_refusal_with_an_error_of_python_s_in_it_is_kept_as_well(tmp_path: Pat
     def work(job: Job, lease: Lease) -> None:
         list(formats.read(broken, "records", name="a.jsonl.gz"))
 
-    perform(make_job(kind="django").pk, work=work)
-    job = Job.objects.get()
+    job = make_job(kind="django")
+    perform(job.pk, job.task_name, work=work)
+    job.refresh_from_db()
     assert job.state == "failed" and "broken gzip data (Compressed file ended" in job.failure.said
     with translation.override("ko"):
         assert "깨진 gzip 데이터(Compressed file ended" in job.failure.said

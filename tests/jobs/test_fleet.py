@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labelsite.jobs import lease, services
+from labelsite.jobs.lateness import Lateness
 from labelsite.jobs.lease import claim, has_vanished, holder_name
 from labelsite.jobs.models import Job, JobState, Worker
 from labelsite.jobs.poller import Poller
@@ -31,6 +32,7 @@ def test_a_poller_for_one_queue_runs_only_its_jobs_and_wakes_and_takes_back_all(
     ran: list[str] = []
     monkeypatch.setattr(services, "wake", lambda job: woken.append(job.pk) or True)
     monkeypatch.setattr(Poller, "_run", lambda _, job: ran.append(job.queue))
+    monkeypatch.setattr(Lateness, "is_over", lambda _, job: True)
     lost = make_job("")
     claim(lost.pk)
     Job.objects.filter(pk=lost.pk).update(queue="gpu", expires_at="2020-01-01T00:00:00Z")

@@ -50,7 +50,7 @@ def test_the_last_report_is_kept_when_the_work_is_cancelled_or_handed_back(stop,
         raise stop
 
     with contextlib.suppress(SystemExit):
-        services.perform(job.pk, work=work)
+        services.perform(job.pk, job.task_name, work=work)
     assert (fresh(job).state, fresh(job).progress["done"]) == (state, 60)
 
 
@@ -60,7 +60,7 @@ def test_the_last_report_of_an_attempt_that_lost_its_job_is_not_written():
     def give_away(_: Job, __: Path) -> None:
         Job.objects.filter(pk=job.pk).update(attempt=2, progress={"done": 3})
 
-    services.perform(job.pk, prepare=give_away)
+    services.perform(job.pk, job.task_name, prepare=give_away)
     assert (fresh(job).state, fresh(job).progress) == (JobState.RUNNING, {"done": 3})
 
 

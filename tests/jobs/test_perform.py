@@ -89,7 +89,7 @@ def test_an_error_while_loading_undoes_what_was_loaded():
         load(job, folder, guard)
         raise RuntimeError("the third row is odd")
 
-    services.perform(job.pk, load=load_and_stumble)
+    services.perform(job.pk, job.task_name, load=load_and_stumble)
     job = fresh(job)
     assert (job.state, job.error) == (JobState.FAILED, "RuntimeError: the third row is odd")
     assert rows_loaded() == []
@@ -204,7 +204,7 @@ def test_the_late_write_of_a_stopped_runner_is_rejected():
         other.start()
         other.join()
 
-    services.perform(job.pk, load=load_late)
+    services.perform(job.pk, job.task_name, load=load_late)
     job = fresh(job)
     assert (job.state, job.attempt) == (JobState.DONE, 2)
     assert job.result["loaded_by"] == 2

@@ -121,5 +121,5 @@ def test_a_job_that_is_handed_back_wakes_a_worker(woken, django_capture_on_commi
         raise SystemExit(143)
 
     with django_capture_on_commit_callbacks(execute=True), pytest.raises(SystemExit):
-        services.perform(job.pk, work=stop)
+        services.perform(job.pk, job.task_name, work=stop)
     assert woken == [job.pk]

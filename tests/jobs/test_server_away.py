@@ -86,6 +86,16 @@ def test_a_server_that_asks_for_patience_is_asked_again_after_a_pause(tmp_path: 
     assert (job.outputs / "run.json").exists()
 
 
+def test_a_wake_up_from_before_the_pause_does_not_cut_it_short(tmp_path: Path) -> None:
+    job = search_at(nobody_at(), tmp_path)
+    run_and_load(job.pk)
+    begins_at = fresh(job).queued_at
+    for _ in range(3):
+        run_and_load(job.pk)
+    waiting = fresh(job)
+    assert (waiting.state, waiting.attempt, waiting.queued_at) == (JobState.QUEUED, 1, begins_at)
+
+
 def test_pauses_grow_and_an_outage_that_stays_ends_the_job_with_its_reason(tmp_path: Path) -> None:
     job = search_at(nobody_at(), tmp_path)
     pauses = []

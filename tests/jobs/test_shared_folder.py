@@ -107,14 +107,14 @@ def test_a_migration_from_a_host_with_another_var_does_not_make_that_one_the_sit
 def test_a_job_waits_for_a_runner_with_the_right_folder(settings, site, tmp_path):
     job = make_job("print('{}')")
     settings.VAR = tmp_path / "elsewhere"
-    services.perform(job.pk)
+    services.perform(job.pk, job.task_name)
     assert (fresh(job).state, fresh(job).attempt) == (JobState.QUEUED, 0)
     with pytest.raises(CommandError, match="is not this site's"):
         call_command("run_job", str(job.pk))
     with pytest.raises(CommandError, match="is not this site's"):
         call_command("poll_jobs")
     settings.VAR = site
-    services.perform(job.pk)
+    services.perform(job.pk, job.task_name)
     assert fresh(job).state == JobState.DONE
 
 
@@ -128,7 +128,7 @@ def test_a_path_in_var_follows_var_to_the_host_that_runs_the_job(settings, site,
     job.spec = {"command": [sys.executable, "-c", code, place]}
     job.save()
     settings.VAR = shutil.move(site, tmp_path / "mounted elsewhere")
-    services.perform(job.pk)
+    services.perform(job.pk, job.task_name)
     assert fresh(job).result == {"read": "frozen"}
 
 

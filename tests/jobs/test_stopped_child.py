@@ -75,7 +75,9 @@ def test_a_child_that_saves_and_stops_because_of_a_cancellation_stays_cancelled(
 @pytest.mark.django_db
 def test_a_cancellation_in_the_moment_of_the_stop_ends_the_job():
     job = make_job(STOP_EACH_TIME)
-    services.perform(job.pk, prepare=lambda *_: Job.objects.filter(pk=job.pk).update(cancel_requested=True))
+    services.perform(
+        job.pk, job.task_name, prepare=lambda *_: Job.objects.filter(pk=job.pk).update(cancel_requested=True)
+    )
     assert fresh(job).state == JobState.CANCELLED
 
 

@@ -79,7 +79,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back_at_once(start: Start):
 
 def test_a_frozen_worker_loses_its_job_and_its_child_and_writes_nothing_when_it_wakes(start: Start):
     job = make_job(SLOW_AT_FIRST)
-    frozen = start("manage.py", "run_job", str(job.pk), JOB_LEASE_SECONDS="2", JOB_HEARTBEAT_SECONDS="1")
+    frozen = start("manage.py", "run_job", str(job.pk), JOB_LEASE_SECONDS="5", JOB_HEARTBEAT_SECONDS="1")
     wait_until((job.outputs / "begun").exists, what="the child's start")
     child = child_of(job)
     os.kill(frozen.pid, signal.SIGSTOP)

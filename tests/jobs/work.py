@@ -41,12 +41,12 @@ def rows_loaded() -> list[str]:
 
 @shared_task
 def run_and_load(job_id: int) -> None:
-    services.perform(job_id, load=load)
+    services.perform(job_id, TASK, load=load)
 
 
 @shared_task
 def run_slowly_in_django(job_id: int) -> None:
-    services.perform(job_id, work=_slow_work)
+    services.perform(job_id, DJANGO_TASK, work=_slow_work)
 
 
 def _slow_work(job: Job, lease: Lease) -> dict[str, Any]:

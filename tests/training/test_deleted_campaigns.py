@@ -55,7 +55,7 @@ def test_tasks_that_are_there_keep_the_places_that_they_had(client):
 @pytest.mark.django_db(transaction=True)
 def test_an_evaluation_of_a_deleted_campaign_says_in_the_reader_s_language_that_it_is_gone():
     job = make_job(kind="ml", verb="evaluate", spec={"campaign": 10**9, "score_run": 1, "arguments": []})
-    perform(job.pk, prepare=prepare_evaluation)
+    perform(job.pk, job.task_name, prepare=prepare_evaluation)
     job.refresh_from_db()
     assert job.state == JobState.FAILED and job.error == "the campaign is no longer there"
     with translation.override("ko"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -122,25 +123,33 @@ def in_child(work) -> int:
         os._exit(99)
 
 
+def runs(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
 def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tmp_path):
     torch.set_num_threads(1)
     undisturbed = short_run(None, steps=60)
+    whole = json.loads(json.dumps(undisturbed))
     started = time.monotonic()
     short_run(tmp_path / "timing", steps=60)
     duration = time.monotonic() - started
-    generator, kills = random.Random(0), 0
+    generator, kills, finished = random.Random(0), 0, 0
     while kills < 20:
-        child = in_child(lambda: short_run(tmp_path / "state", steps=60))
+        folder, result = tmp_path / f"run-{finished}", tmp_path / f"result-{finished}"
+        child = in_child(lambda to=result, of=folder: to.write_text(json.dumps(short_run(of, steps=60))))
+        # A run that had begun to save is what a kill can harm; one that gets to the end first is judged by its end.
+        while runs(child) and not (folder.exists() and any(folder.iterdir())):
+            time.sleep(0.001)
         time.sleep(generator.uniform(0.05, 0.3) * duration)
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         kills += os.WIFSIGNALED(status)
         if not os.WIFSIGNALED(status):
-            # It got to the end between two kills: begin again, so that twenty really hit.
             assert os.WEXITSTATUS(status) == 0
-            for old in (tmp_path / "state").iterdir():
-                old.rename(tmp_path / f"done-{kills}-{old.name}-{time.monotonic_ns()}")
-    assert short_run(tmp_path / "state", steps=60) == undisturbed
+            assert json.loads(result.read_text()) == whole
+            finished += 1
+    assert short_run(tmp_path / f"run-{finished}", steps=60) == undisturbed
 
 
 def test_nothing_to_learn_is_refused():
