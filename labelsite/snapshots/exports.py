@@ -177,13 +177,13 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
 
 
 def _rating(row: SnapshotRow, place: int) -> int | None:
-    """What a step is rated in PRM800K, which has the 0 that the rule left without a label."""
+    """What a step is rated in PRM800K, which has the 0 that the rule left without a label or counted as wrong."""
     if place == row.first_mistake:
         return -1
-    if row.labels[place] is not None:
-        return 1
-    people = (row.human or {}).get("ratings")
-    return 0 if people and people[place] == 0 else None
+    people, label = (row.human or {}).get("ratings"), row.labels[place]
+    if people and people[place] == 0 and not label:
+        return 0
+    return None if label is None else 1
 
 
 class _Ending(NamedTuple):
@@ -199,10 +199,12 @@ def _ending(row: SnapshotRow, ratings: Sequence[int | None]) -> _Ending:
     if undecided is not None:
         # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
         return _Ending(undecided, FinishReason.GIVE_UP, UNDECIDED)
+    has_gap, gave_up = None in ratings, is_given_up(row.human)
+    if not has_verdict(row) and (has_gap or gave_up):
+        # However far they came, nobody said that there is no mistake, nor that the first one stands behind a gap. A
+        # look with a gap would break a rule.
+        last = ratings.index(None) if has_gap else len(ratings)
+        return _Ending(last, FinishReason.GIVE_UP, GAVE_UP if gave_up else UNDECIDED)
     if row.first_mistake is not None:
         return _Ending(row.first_mistake + 1, FinishReason.FOUND_ERROR)
-    if is_given_up(row.human) and not has_verdict(row):
-        # However far they came, nobody said that there is no mistake. A look with a gap would break a rule.
-        last = ratings.index(None) if None in ratings else len(ratings)
-        return _Ending(last, FinishReason.GIVE_UP, GAVE_UP)
     return _Ending(len(row.steps), FinishReason.SOLUTION)

@@ -49,6 +49,13 @@ def searched(campaign: Campaign, q_values: list[float]) -> Task:
     return task
 
 
+def searched_in_part(campaign: Campaign, shares: list[float | None]) -> None:
+    """A task of which the search passed over the steps without a share."""
+    task = searched(campaign, [share or 0.0 for share in shares])
+    passed_over = [place for place, share in enumerate(shares) if share is None]
+    StepEstimate.objects.filter(step__solution=task.solution, step__position__in=passed_over).delete()
+
+
 def two_solutions(campaign: Campaign) -> None:
     """One of which people and the search are sure, and another of which the search has fractions."""
     task = searched(campaign, [1.0, 1.0, 1.0, 1.0])
@@ -117,6 +124,33 @@ def test_where_nobody_knows_an_export_does_not_call_the_solution_right(campaign:
     labelled = exported(snapshot, tmp_path)
     assert said_of(labelled) == ([1], FinishReason.GIVE_UP, "")
     assert labelled.annotation is not None and "does not decide" in labelled.annotation.reason
+
+
+@pytest.mark.parametrize(
+    ("shares", "ratings"),
+    [
+        ([1.0, None, 1.0, 1.0], [1]),
+        ([1.0, None, 0.0, 0.0], [1]),
+        ([1.0, 1.0, None, None], [1, 1]),
+        ([None, 1.0, 1.0, 1.0], []),
+    ],
+)
+def test_a_step_of_which_nobody_knows_anything_ends_its_export_undecided(
+    campaign: Campaign, tmp_path: Path, shares: list[float | None], ratings: list[int]
+):
+    searched_in_part(campaign, shares)
+    labelled = exported(freeze(campaign, "automatic", LabelRule()), tmp_path)
+    assert said_of(labelled) == (ratings, FinishReason.GIVE_UP, "")
+    assert labelled.annotation is not None and "does not decide" in labelled.annotation.reason
+
+
+def test_a_neutral_step_that_counts_as_wrong_is_exported_as_neutral_before_the_named_mistake(
+    campaign: Campaign, tmp_path: Path
+):
+    task = searched(campaign, [1.0, 1.0, 1.0, 0.0])
+    make_annotation(task, make_user(), [1, 0, 1, -1])
+    snapshot = freeze(campaign, "mixed", LabelRule(neutral="negative"))
+    assert said_of(exported(snapshot, tmp_path)) == ([1, 0, 1, -1], FinishReason.FOUND_ERROR, "")
 
 
 def test_a_high_share_at_the_first_mistake_is_exported_as_wrong(campaign: Campaign, tmp_path: Path):
