@@ -200,6 +200,26 @@ def test_a_neutral_that_counts_as_wrong_ends_a_row_as_if_it_had_been_frozen_so(
     assert frozen[0]["labels"] == asked[0]["labels"] == labels
 
 
+@pytest.mark.parametrize(("asked", "labels"), [("positive", [True] * 4), ("drop", [True] * 3)])
+def test_a_neutral_that_was_frozen_as_wrong_hides_no_step_behind_it_where_it_counts_as_another(
+    campaign: Campaign, asked: str, labels: list[bool]
+):
+    make_annotation(make_task(campaign, make_solution(STEPS)), make_user(), [1, 0, 1, 1])
+    frozen = stepwise(freeze(campaign, "human", LabelRule(neutral=asked)))
+    rows = stepwise(freeze(campaign, "human", LabelRule(neutral="negative")), neutral=asked)
+    assert rows == frozen
+    assert rows[0]["labels"] == labels
+
+
+def test_a_row_without_agreement_is_left_out_where_neutral_counts_as_something_else(campaign: Campaign):
+    task = searched(campaign, [1.0, 0.0, 0.0, 0.0])
+    annotation = make_annotation(task, make_user(), [1, 0, 1, 1])
+    annotation.ratings.create(step=task.solution.step_rows.get(text="four again"), rating=1)
+    snapshot = freeze(campaign, "mixed", LabelRule(mixture="consensus", neutral="negative"))
+    assert [row["labels"] for row in stepwise(snapshot)] == [[True, False]]
+    assert stepwise(snapshot, neutral="drop") == stepwise(snapshot, neutral="positive") == []
+
+
 def test_an_alternative_stays_where_every_step_of_the_solution_was_neutral_and_is_left_out(
     campaign: Campaign,
 ):
