@@ -44,6 +44,7 @@ from ml.file_hash import sha256_of
 from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
+from ml.targets.rules import without_idle_parts
 from ml.whole_file import whole_file
 from ml.whole_folder import settle
 
@@ -97,7 +98,8 @@ def write_files(
     second: EstimateRun | None = None,
 ) -> Files:
     """The first part of `freeze`: everything but the row."""
-    rule = replace(rule or LabelRule(), labels=labels)
+    # The site's form always sends every part; what changes nothing would be said of these labels all the same.
+    rule = without_idle_parts(replace(rule or LabelRule(), labels=labels))
     names = free_names(name or default_name(campaign, labels))
     beside = snapshots_folder() / f".{uuid.uuid4().hex}"
     try:

@@ -103,6 +103,14 @@ def test_a_second_search_that_would_change_nothing_is_refused(
         freeze(campaign, labels, LabelRule(mixture=mixture), second=run)
 
 
+@pytest.mark.parametrize("freeze_it", [freeze, freezing.start_freeze])
+def test_automatic_labels_have_nothing_to_agree_with_without_a_second_search(
+    campaign: Campaign, freeze_it: Any
+):
+    with pytest.raises(MisstepError, match="choose a second search"):
+        freeze_it(campaign, "automatic", CONSENSUS, None, make_user(Role.ADMIN))
+
+
 def test_a_search_without_first_mistakes_of_solutions_cannot_be_asked_second(
     campaign: Campaign, client: Client
 ):
