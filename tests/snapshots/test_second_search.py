@@ -85,6 +85,7 @@ def test_among_mixed_labels_a_persons_word_is_what_the_search_has_to_agree_with(
     # On the first, the person and the search differ; on the second, which the other search denies, they agree.
     assert places(snapshot) == [(None, {"human"})]
     assert snapshot.manifest["filters"]["solutions_without_agreement"] == 1
+    assert snapshot.manifest["counts"]["labels_by_annotator"] == snapshot.manifest["counts"]["rows"] == 1
 
 
 @pytest.mark.parametrize(
