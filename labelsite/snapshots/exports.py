@@ -134,7 +134,7 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     A low label alone is no mistake: a search's shares and quality values are low on right steps too.
     """
     ratings = [_rating(row, place) for place in range(len(row.steps))]
-    ending = _ending(row, ratings)
+    ending = _ending(row, ratings, frozen_rule(snapshot.manifest, snapshot.labels))
     solution = Solution(
         id=row.id,
         problem=Problem(row.problem_id, row.problem, row.answer),
@@ -173,13 +173,13 @@ class _Ending(NamedTuple):
     reason: str = ""
 
 
-def _ending(row: SnapshotRow, ratings: Sequence[int | None]) -> _Ending:
-    undecided = undecided_place(row)
+def _ending(row: SnapshotRow, ratings: Sequence[int | None], rule: LabelRule) -> _Ending:
+    undecided = undecided_place(row, rule)
     if undecided is not None:
         # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
         return _Ending(undecided, FinishReason.GIVE_UP, UNDECIDED)
     has_gap, gave_up = None in ratings, is_given_up(row.human)
-    if not has_verdict(row) and (has_gap or gave_up):
+    if not has_verdict(row, rule) and (has_gap or gave_up):
         # However far they came, nobody said that there is no mistake, nor that the first one stands behind a gap. A
         # look with a gap would break a rule.
         last = ratings.index(None) if has_gap else len(ratings)
