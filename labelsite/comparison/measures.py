@@ -153,8 +153,16 @@ def offsets(looks: Judgements) -> list[tuple[str, int]]:
         return []
     first = min(int(used[0]) - MOST_STEPS, -2)
     last = max(int(used[-1]) - MOST_STEPS, 2)
-    names = [f"{step:+d}".replace("-", "−") if step else "0" for step in range(first, last + 1)]
+    names = [_offset_name(step) for step in range(first, last + 1)]
     return list(zip(names, counts[MOST_STEPS + first : MOST_STEPS + last + 1].tolist(), strict=True))
+
+
+def _offset_name(step: int) -> str:
+    """A number of steps as the chart names it: at an end, those further away count as well."""
+    if not step:
+        return "0"
+    end = {-MOST_STEPS: "≤ ", MOST_STEPS: "≥ "}.get(step, "")
+    return f"{end}{step:+d}".replace("-", "−")
 
 
 def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:
