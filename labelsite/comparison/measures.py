@@ -161,7 +161,7 @@ def _offset_name(step: int) -> str:
     """A number of steps as the chart names it: at an end, those further away count as well."""
     if not step:
         return "0"
-    end = {-MOST_STEPS: "≤ ", MOST_STEPS: "≥ "}.get(step, "")
+    end = {-MOST_STEPS: "≤", MOST_STEPS: "≥"}.get(step, "")
     return f"{end}{step:+d}".replace("-", "−")
 
 

@@ -168,7 +168,7 @@ def test_the_kinds_and_the_agreements_are_all_looks(world):
 
 @pytest.mark.parametrize(
     ("person", "machine", "name"),
-    [(0, 7, "+7"), (0, 8, "≥ +8"), (0, 11, "≥ +8"), (11, 2, "≤ −8"), (8, 1, "−7")],
+    [(0, 7, "+7"), (0, 8, "≥+8"), (0, 11, "≥+8"), (11, 2, "≤−8"), (8, 1, "−7")],
 )
 def test_the_ends_of_early_and_late_say_that_they_are_open(person: int, machine: int, name: str):
     campaign = make_campaign()
