@@ -14,7 +14,7 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.snapshot import Snapshot, SnapshotRow, combined_hash, problem_hash
-from ml.targets.rules import LabelRule
+from ml.targets.rules import LabelRule, without_idle_parts
 from ml.targets.snapshot_rows import frozen_rule
 
 REPEATED = "repeated_solutions"
@@ -103,7 +103,7 @@ def join(parts: Sequence[Snapshot], labels: str | None, asked: Mapping[str, Any]
 
 
 def _rule_of(manifest: Mapping[str, Any]) -> LabelRule:
-    return frozen_rule(manifest, str(manifest.get("labels", LabelRule.labels)))
+    return without_idle_parts(frozen_rule(manifest, str(manifest.get("labels", LabelRule.labels))))
 
 
 def _digest(value: Any) -> bytes:

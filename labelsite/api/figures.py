@@ -173,7 +173,11 @@ class Comparison(Endpoint):
                 "of", str, description="`gold`, or an annotator's username or id; everybody if left out"
             ),
             OpenApiParameter(
-                "blind", str, enum=["0", "1"], default="0", description="only looks that saw no machine label"
+                "blind",
+                str,
+                enum=["0", "1"],
+                default="0",
+                description="beside the run, only looks that saw no machine label",
             ),
         ],
         responses={200: ComparisonSerializer, 400: ProblemSerializer, 404: ProblemSerializer},

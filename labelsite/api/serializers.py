@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
@@ -10,16 +9,11 @@ from rest_framework import serializers
 from labelsite.accounts.models import User
 from labelsite.annotations.models import FinishReason
 from labelsite.api.known_fields import Choice, OnlyKnownFields
-from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
-from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.snapshots.second_runs import second_runs
+from labelsite.snapshots.models import Snapshot
 from labelsite.storable import LARGEST_ID
-from labelsite.wording import translated
 from ml import formats
-from ml.errors import MisstepError
-from ml.targets import LabelRule
 
 ANNOTATOR_FIELDS = (
     "id",
@@ -140,26 +134,6 @@ class ImportRequest(OnlyKnownFields):
         default=False, help_text="a campaign that this makes gives out nothing until somebody lets it go on"
     )
     format = Choice(choices=list(formats.FORMATS), required=False, help_text="guessed when missing")
-
-
-class RuleField(serializers.DictField):
-    """The choices of a label rule; missing ones have their defaults."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        try:
-            return asdict(LabelRule.of(super().to_internal_value(data)))
-        except MisstepError as error:
-            raise serializers.ValidationError(translated(error.as_said)) from error
-
-
-class SnapshotRequest(OnlyKnownFields):
-    campaign = serializers.PrimaryKeyRelatedField[Campaign](queryset=Campaign.objects.all())
-    labels = Choice(choices=LabelSource.choices)
-    name = serializers.CharField(max_length=110, required=False)
-    rule = RuleField(required=False, default=dict)
-    second_run = serializers.PrimaryKeyRelatedField[EstimateRun](
-        queryset=second_runs(), required=False, allow_null=True
-    )
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):

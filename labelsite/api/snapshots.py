@@ -11,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
+from labelsite.api.freezing import SnapshotRequest
 from labelsite.api.lines import CONTENT_TYPE
 from labelsite.api.once import KEY, key_of, started_once
-from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotRequest, SnapshotSerializer
+from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
 from labelsite.jobs.models import Job
 from labelsite.snapshots.downloads import part_response, streamed
 from labelsite.snapshots.exports import (
@@ -25,7 +26,6 @@ from labelsite.snapshots.exports import (
 )
 from labelsite.snapshots.freezing import freeze_or_queue, start_freeze
 from labelsite.snapshots.models import Snapshot
-from ml.targets import LabelRule
 
 LINES = {(200, CONTENT_TYPE): OpenApiTypes.STR, 404: ProblemSerializer}
 
@@ -63,7 +63,7 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
         wanted = (
             given["campaign"],
             given["labels"],
-            LabelRule(**given["rule"]),
+            given["rule"],
             given.get("name"),
             self.person,
             given.get("second_run"),

@@ -9,6 +9,13 @@ from labelsite.annotations.known_answers import CHECKER_NAME, counts_sql
 from labelsite.annotations.models import first_mistake_sql
 from labelsite.autolabels.first_mistakes import named_sql
 
+# Steps that a person wrote are the solution itself where it was imported as they finished it: they did not leave that.
+FIRST_MISTAKE = f"""
+    CASE WHEN a.finish_reason = 'solution' AND jsonb_array_length(a.extra -> 'written') > 0 AND EXISTS (
+        SELECT FROM problems_step own WHERE own.is_chosen
+            AND own.id IN (SELECT jsonb_array_elements_text(a.extra -> 'written')::bigint)
+    ) THEN NULL ELSE {first_mistake_sql("a")} END
+"""
 # What a person's finished look says of the first mistake. Bad problems and given-up ones say nothing of it,
 # and an import that breaks a label rule is kept out, as it is kept out of training.
 # Who went on through steps of their own rated the solution's up to the mistake only.
@@ -16,8 +23,8 @@ from labelsite.autolabels.first_mistakes import named_sql
 PEOPLE = f"""
     SELECT a.id, a.annotator_id, a.task_id, t.solution_id, t.kind <> 'work' AS is_item,
         CASE WHEN {counts_sql("a", "t")} THEN t.gold END AS gold,
-        COALESCE({first_mistake_sql("a")} + 1, cardinality(a.trajectory)) AS length,
-        COALESCE({first_mistake_sql("a")}, -1) AS first,
+        COALESCE({FIRST_MISTAKE} + 1, cardinality(a.trajectory)) AS length,
+        COALESCE({FIRST_MISTAKE}, -1) AS first,
         COALESCE(a.total_time_ms, -1) AS milliseconds
     FROM annotations_annotation a JOIN campaigns_task t ON t.id = a.task_id
     WHERE t.campaign_id = %(campaign)s AND a.broken_rule = '' AND a.finish_reason IN ('found_error', 'solution')

@@ -153,8 +153,16 @@ def offsets(looks: Judgements) -> list[tuple[str, int]]:
         return []
     first = min(int(used[0]) - MOST_STEPS, -2)
     last = max(int(used[-1]) - MOST_STEPS, 2)
-    names = [f"{step:+d}".replace("-", "−") if step else "0" for step in range(first, last + 1)]
+    names = [_offset_name(step) for step in range(first, last + 1)]
     return list(zip(names, counts[MOST_STEPS + first : MOST_STEPS + last + 1].tolist(), strict=True))
+
+
+def _offset_name(step: int) -> str:
+    """A number of steps as the chart names it: at an end, those further away count as well."""
+    if not step:
+        return "0"
+    end = {-MOST_STEPS: "≤", MOST_STEPS: "≥"}.get(step, "")
+    return f"{end}{step:+d}".replace("-", "−")
 
 
 def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:
@@ -175,28 +183,54 @@ def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:
     )
 
 
-def by_person(looks: Judgements, exits: Mapping[int, Exits] | None = None) -> list[PersonFigures]:
-    """One row an annotator, the busiest first; also for who only reported problems or gave up."""
+def by_person(
+    looks: Judgements, exits: Mapping[int, Exits] | None = None, beside: Judgements | None = None
+) -> list[PersonFigures]:
+    """One row an annotator, the busiest first; also for who only reported problems or gave up.
+
+    beside: the looks that are compared with the run, where that is not all of `looks`.
+    """
     exits = exits or {}
+    agreement = _agreement_with_the_run(looks if beside is None else beside)
     people, counts = np.unique(looks.annotator, return_counts=True)
     order = np.argsort(looks.annotator, kind="stable")
     ends = np.cumsum(counts)
-    rows = [
-        _person(int(person), looks.where(order[end - count : end]), exits.get(int(person), Exits()))
+    of_each = {
+        int(person): looks.where(order[end - count : end])
         for person, count, end in zip(people, counts, ends, strict=True)
-    ]
+    }
     nothing = looks.where(np.zeros(len(looks), dtype=bool))
-    rows += [_person(person, nothing, exits[person]) for person in sorted(set(exits) - set(people.tolist()))]
+    rows = [
+        _person(
+            person,
+            of_each.get(person, nothing),
+            exits.get(person, Exits()),
+            agreement.get(person, (None, 0)),
+        )
+        for person in [*of_each, *sorted(set(exits) - set(of_each))]
+    ]
     return sorted(rows, key=lambda row: -row.looks)
 
 
-def _person(annotator: int, looks: Judgements, exits: Exits) -> PersonFigures:
+def _agreement_with_the_run(looks: Judgements) -> dict[int, tuple[float | None, int]]:
+    """Of each annotator, the share of looks that name the run's first mistake, and of how many."""
+    both = compared(looks)
+    people, code = np.unique(both.annotator, return_inverse=True)
+    counts, same = np.bincount(code), np.bincount(code, both.first == both.machine)
+    return {
+        int(person): (float(hits / count), int(count))
+        for person, hits, count in zip(people, same, counts, strict=True)
+    }
+
+
+def _person(
+    annotator: int, looks: Judgements, exits: Exits, agreement: tuple[float | None, int]
+) -> PersonFigures:
     known = looks.in_gold[looks.in_gold >= 0]
     gold = looks.in_gold[(looks.in_gold >= 0) & (looks.is_item == 1)]
     gold_seen, known_seen = len(gold) + exits.gold, len(known) + exits.known
     bias = looks.gold_bias[looks.gold_bias != NO_BIAS]
     times = looks.milliseconds[looks.milliseconds >= 0]
-    both = compared(looks)
     return PersonFigures(
         annotator=annotator,
         looks=len(looks),
@@ -212,8 +246,8 @@ def _person(annotator: int, looks: Judgements, exits: Exits) -> PersonFigures:
         gold_bias=float(bias.mean()) if len(bias) else None,
         timed=len(times),
         seconds=float(np.median(times)) / 1000 if len(times) else None,
-        machine_agreement=float((both.first == both.machine).mean()) if len(both) else None,
-        machine_count=len(both),
+        machine_agreement=agreement[0],
+        machine_count=agreement[1],
     )
 
 

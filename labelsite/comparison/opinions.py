@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from labelsite.accounts.models import User
@@ -89,10 +89,12 @@ class Person:
     annotation: Annotation
     name: str
     is_machine: bool
+    has_finished_alone: bool = False
 
     @property
     def first_mistake(self) -> int | None:
-        return self.annotation.first_mistake
+        """Of this solution, which may be as they finished it: then they did not leave it."""
+        return None if self.has_finished_alone else self.annotation.first_mistake
 
     @property
     def judged(self) -> bool:
@@ -119,7 +121,7 @@ class Opinions:
 def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) -> Opinions:
     """Both opinions on a task, in eight queries at most."""
     rows = list(Step.objects.filter(solution=task.solution_id).order_by("position", "option"))
-    people = _people(task)
+    people = _people(task, {row.pk for row in rows if row.is_chosen})
     steps = _steps(rows, task.solution.position_count)
     settled = _settled(task.solution, [opinion.step for opinion in steps])
     by_step = {opinion.step.pk: opinion for opinion in steps}
@@ -146,7 +148,8 @@ def _settled(solution: Solution, steps: Sequence[Step]) -> set[int]:
     return ends | set(range(failing, len(steps)))
 
 
-def _people(task: Task) -> list[Person]:
+def _people(task: Task, trajectory: Set[int]) -> list[Person]:
+    """Who looked. trajectory: the steps that the solution goes through."""
     annotations = list(Annotation.objects.filter(task=task, is_live=True).order_by("pk"))
     users = User.objects.in_bulk([annotation.annotator_id for annotation in annotations])
     return [
@@ -154,6 +157,8 @@ def _people(task: Task) -> list[Person]:
             annotation,
             users[annotation.annotator_id].username,
             users[annotation.annotator_id].is_machine,
+            annotation.finish_reason == FinishReason.SOLUTION
+            and not trajectory.isdisjoint(annotation.extra.get("written", ())),
         )
         for annotation in annotations
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,15 +92,14 @@ def _computed(
     tasks, blind = np.unique(said["task"]), None
     if against.is_blind:
         # What a person said blind may have been superseded, so it is not among what they say now.
-        blind = looks_at(campaign, against)
+        blind = looks_at(campaign, replace(ALSO_EXCLUDED, is_blind=True))
         tasks = np.union1d(tasks, blind["task"])
     about = solutions(campaign, run, tasks)
     everybody = judgements(said, about)
-    counted = everybody.where(~np.isin(everybody.annotator, excluded))
-    asked = everybody if against.annotators else counted
-    only_gold = has_gold and not len(asked)
-    if blind is not None:
-        asked = judgements(blind, about)
+    counted = _without(excluded, everybody)
+    only_gold = has_gold and not len(everybody if against.annotators else counted)
+    beside = everybody if blind is None else judgements(blind, about)
+    asked = beside if against.annotators else _without(excluded, beside)
     against, looks = _chosen(campaign, run, about, against, asked, only_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
@@ -108,7 +107,7 @@ def _computed(
         "both": len(both),
         "is_gold": against.is_gold,
         "unmarked": measures.unmarked(looks),
-        "persons": measures.by_person(everybody, exits_by_person(campaign)),
+        "persons": measures.by_person(everybody, exits_by_person(campaign), beside),
         "between": measures.between_people(counted),
     }
     if run is None or not len(both):
@@ -129,6 +128,11 @@ def _computed(
         kinds=measures.kinds(both),
         charts=tuple(chart for chart in charts if chart),
     )
+
+
+def _without(excluded: Sequence[int], looks: Judgements) -> Judgements:
+    """The looks of those whose labels count."""
+    return looks.where(~np.isin(looks.annotator, excluded))
 
 
 def _chosen(

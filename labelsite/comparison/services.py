@@ -21,6 +21,7 @@ from labelsite.comparison.evidence import NONE
 from labelsite.comparison.models import Adjudication
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
+from labelsite.problems.queries import trajectory_length
 from ml.errors import MisstepError
 
 ESTIMATE_TASK = "labelsite.comparison.tasks.run_campaign_estimates"
@@ -35,7 +36,8 @@ def adjudicate(
     outlive another decision. Raises ValidationError.
     """
     chosen = sorted(set(positions))
-    last = task.solution.position_count - 1
+    # A step that nobody chose is none of the solution's own, and no label can stand at it.
+    last = trajectory_length(task.solution) - 1
     if not chosen:
         raise ValidationError(_("Mark at least one step, or “no mistake”."))
     if chosen[0] < NONE or chosen[-1] > last:

@@ -29,6 +29,7 @@ from labelsite.comparison.opinions import opinions_on
 from labelsite.comparison.overview import Overview, overview
 from labelsite.comparison.pace import too_fast_among
 from labelsite.problems.models import Solution
+from labelsite.problems.queries import trajectory_length
 from ml.errors import MisstepError
 
 # To choose among.
@@ -100,12 +101,13 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     shown = _task(lens.campaign, task_id)
     kind = _kind(request, lens)
     against = _against(lens, kind)
+    step_count = trajectory_length(shown.solution)
     is_coloured = request.GET.get("colour") == "1"
     way = _asked(kind, lens) + ("&colour=1" if is_coloured else "")
     # Found before a decision is kept: the list goes on behind this task, whatever is decided of it.
     previous, following = (_neighbour(lens, kind, against, task_id, back) for back in (True, False))
     if request.method == "POST":
-        form = AdjudicationForm(request.POST, step_count=shown.solution.position_count)
+        form = AdjudicationForm(request.POST, step_count=step_count)
         if form.is_valid():
             chosen = form.cleaned_data
             services.adjudicate(
@@ -118,9 +120,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
     decided = opinions.adjudication
     # Whoever decides again goes on from the decision that stands: what is left unsaid would be lost with it.
-    form = form or AdjudicationForm(
-        initial={"note": decided.note if decided else ""}, step_count=shown.solution.position_count
-    )
+    form = form or AdjudicationForm(initial={"note": decided.note if decided else ""}, step_count=step_count)
     context = {
         "lens": lens,
         "kind": kind,
@@ -131,6 +131,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "form": form,
+        "step_count": step_count,
         "marked": form.marked(decided.positions if decided else ()),
         "way": way,
         "is_coloured": is_coloured,

@@ -23,6 +23,13 @@ def with_steps(solutions: QuerySet[models.Solution]) -> QuerySet[models.Solution
     return solutions.filter(Exists(first))
 
 
+def trajectory_length(solution: models.Solution) -> int:
+    """How many steps its trajectory has, which ends before the first position where nothing is chosen."""
+    chosen = models.Step.objects.filter(solution=solution, is_chosen=True)
+    places = chosen.order_by("position").values_list("position", flat=True)
+    return sum(place == position for place, position in enumerate(places))
+
+
 def as_records(solutions: QuerySet[models.Solution]) -> Iterator[Solution]:
     """Each solution as a record whose id is its row's, so that what comes back from a job finds its row."""
     for row, positions in with_positions(solutions):

@@ -62,16 +62,18 @@ def read_evidence(
     tasks: QuerySet[Task] | None = None,
     given_up: str = "drop",
     is_gold: bool = False,
+    asks_people: bool = True,
 ) -> Iterator[Evidence]:
     """Every solution of the campaign that may be trained on, in a fixed order; counts the rest.
 
     tasks: only these of the campaign's tasks are read. given_up: with `keep`, what was rated before everybody gave up
-    stands in the place of a verdict. is_gold: these test people; no reviewer's word on them is read.
+    stands in the place of a verdict. is_gold: these test people; no reviewer's word on them is read. asks_people: else
+    no look is read, and none is counted as left out.
     """
     chosen = campaign.tasks.all() if tasks is None else tasks
     ordered = chosen.select_related("solution__problem").order_by("solution_id")
     for chunk in in_chunks(ordered, CHUNK):
-        yield from _read_chunk(chunk, run, dropped, given_up, is_gold)
+        yield from _read_chunk(chunk, run, dropped, given_up, is_gold, asks_people)
 
 
 def judged_tasks(campaign: Campaign) -> QuerySet[Task]:
@@ -98,14 +100,19 @@ def gold_tasks(campaign: Campaign) -> QuerySet[Task]:
 
 
 def _read_chunk(
-    chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter[str], given_up: str, is_gold: bool
+    chunk: Sequence[Task],
+    run: EstimateRun | None,
+    dropped: Counter[str],
+    given_up: str,
+    is_gold: bool,
+    asks_people: bool,
 ) -> Iterator[Evidence]:
     adjudications = Adjudication.objects.filter(task__in=chunk, is_live=True)
     words = {} if is_gold else dict(adjudications.values_list("task_id", "positions"))
     tasks = [task for task in chunk if is_gold or _is_work(task, task.pk in words, dropped)]
     solutions = [task.solution for task in tasks]
     positions = positions_of(solutions)
-    looks = _looks(tasks, dropped)
+    looks = _looks(tasks, dropped) if asks_people else {}
     estimates = _estimates(run, solutions)
     for task in tasks:
         steps = sum(position.chosen is not None for position in positions[task.solution_id])

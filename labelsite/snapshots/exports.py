@@ -24,8 +24,8 @@ from ml.records import (
 )
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule, has_verdict
-from ml.targets.rules import is_given_up, label_of, supervised
-from ml.targets.snapshot_rows import last_place_for_alternatives, undecided_place
+from ml.targets.rules import is_given_up, label_of
+from ml.targets.snapshot_rows import decided, last_place_for_alternatives, undecided_place
 
 UNDECIDED = "the evidence does not decide whether the next step is a mistake"
 GAVE_UP = "everybody who looked at the solution gave up"
@@ -37,7 +37,7 @@ ALTERNATIVES = ("rows", "skip")
 class StepwiseChoices:
     """What a rating of 0 counts as, and whether alternatives become rows of their own.
 
-    `neutral` None leaves the snapshot's own rule; it changes only labels that come from people's ratings.
+    `neutral` None leaves the snapshot's own rule; else labels are as if it had been frozen so, where people rated 0.
     """
 
     neutral: str | None = None
@@ -78,65 +78,44 @@ def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str
 
 
 def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) -> Iterator[dict[str, Any]]:
-    labels = _with_neutral(row, choices.neutral, rule)
-    whole = stepwise.label_row(row.problem, row.steps, _of_one_type(labels, rule))
+    rule = replace(rule, neutral=choices.neutral or rule.neutral)
+    if choices.neutral is not None and 0 in ((row.human or {}).get("ratings") or ()):
+        # What it hides behind it when it counts as wrong is in the evidence only.
+        row = decided(row, rule)
+    whole = stepwise.label_row(row.problem, row.steps, _of_one_type(row.labels, rule))
     if whole:
         yield whole
     if choices.alternatives == "skip":
         return
-    neutral, last = choices.neutral or rule.neutral, _last_place(row, labels, rule)
+    last = _last_place(row, rule)
     for option in row.options:
-        position, label = option["position"], _option_label(option, neutral, rule)
+        position, label = option["position"], _option_label(option, rule)
         # Behind a mistake there is nothing to choose between: the prefix itself is wrong.
         if label is None or position > last:
             continue
         found = stepwise.label_row(
             row.problem,
             [*row.steps[:position], option["text"]],
-            _of_one_type([*labels[:position], label], rule),
+            _of_one_type([*row.labels[:position], label], rule),
         )
         if found:
             yield found
 
 
-def _with_neutral(row: SnapshotRow, neutral: str | None, rule: LabelRule) -> list[float | None]:
-    """The row's labels, with people's neutral ratings counted as asked."""
-    ratings = (row.human or {}).get("ratings")
-    if neutral is None or not ratings:
-        return list(row.labels)
-    value = label_of(0, neutral)
-    counted = [
-        value if rating == 0 and source == "human" else label
-        for label, rating, source in zip(row.labels, ratings, row.label_source, strict=True)
-    ]
-    became_wrong = (k for k, label in enumerate(counted) if label == 0.0 and row.labels[k] != 0.0)
-    first = next(became_wrong, None)
-    # As if the snapshot had been frozen so: a mistake that was named is the first, else a neutral that became one.
-    if first is None or row.first_mistake is not None:
-        return counted
-    return supervised(counted, "human", first, rule).labels
-
-
-def _last_place(row: SnapshotRow, labels: list[float | None], rule: LabelRule) -> int:
-    """The last position before which these labels know no mistake.
-
-    A search's low share is none. The frozen first mistake is none either where it was a neutral rating that now
-    counts as something else.
-    """
-    mistake = row.first_mistake
-    if mistake is not None and labels[mistake] != row.labels[mistake]:
-        mistake = None
-    if all(label is None for label in labels):
+def _last_place(row: SnapshotRow, rule: LabelRule) -> int:
+    """The last position before which these labels know no mistake; a search's low share is none."""
+    needs_agreement = rule.labels == "mixed" and rule.mixture == "consensus"
+    if all(label is None for label in row.labels) and not needs_agreement:
         # Only neutral ratings were left out: what was frozen had labels.
-        return len(row.steps) if mistake is None else mistake
-    return last_place_for_alternatives(replace(row, labels=labels, first_mistake=mistake), rule)
+        return len(row.steps)
+    return last_place_for_alternatives(row, rule)
 
 
-def _option_label(option: dict[str, Any], neutral: str, rule: LabelRule) -> float | None:
+def _option_label(option: dict[str, Any], rule: LabelRule) -> float | None:
     """The label of an alternative: a person's rating, else what rollouts found."""
     rating, q_value = option["rating"], option["q_value"]
     if rating is not None:
-        return label_of(rating, neutral)
+        return label_of(rating, rule.neutral)
     return None if q_value is None else float(q_value > rule.threshold)
 
 
@@ -155,7 +134,7 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     A low label alone is no mistake: a search's shares and quality values are low on right steps too.
     """
     ratings = [_rating(row, place) for place in range(len(row.steps))]
-    ending = _ending(row, ratings)
+    ending = _ending(row, ratings, frozen_rule(snapshot.manifest, snapshot.labels))
     solution = Solution(
         id=row.id,
         problem=Problem(row.problem_id, row.problem, row.answer),
@@ -177,13 +156,13 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
 
 
 def _rating(row: SnapshotRow, place: int) -> int | None:
-    """What a step is rated in PRM800K, which has the 0 that the rule left without a label."""
+    """What a step is rated in PRM800K, which has the 0 that the rule did not count as right."""
     if place == row.first_mistake:
         return -1
-    if row.labels[place] is not None:
-        return 1
-    people = (row.human or {}).get("ratings")
-    return 0 if people and people[place] == 0 else None
+    people, label = (row.human or {}).get("ratings"), row.labels[place]
+    if people and people[place] == 0 and label != 1:
+        return 0
+    return None if label is None else 1
 
 
 class _Ending(NamedTuple):
@@ -194,15 +173,17 @@ class _Ending(NamedTuple):
     reason: str = ""
 
 
-def _ending(row: SnapshotRow, ratings: Sequence[int | None]) -> _Ending:
-    undecided = undecided_place(row)
+def _ending(row: SnapshotRow, ratings: Sequence[int | None], rule: LabelRule) -> _Ending:
+    undecided = undecided_place(row, rule)
     if undecided is not None:
         # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
         return _Ending(undecided, FinishReason.GIVE_UP, UNDECIDED)
+    has_gap, gave_up = None in ratings, is_given_up(row.human)
+    if not has_verdict(row, rule) and (has_gap or gave_up):
+        # However far they came, nobody said that there is no mistake, nor that the first one stands behind a gap. A
+        # look with a gap would break a rule.
+        last = ratings.index(None) if has_gap else len(ratings)
+        return _Ending(last, FinishReason.GIVE_UP, GAVE_UP if gave_up else UNDECIDED)
     if row.first_mistake is not None:
         return _Ending(row.first_mistake + 1, FinishReason.FOUND_ERROR)
-    if is_given_up(row.human) and not has_verdict(row):
-        # However far they came, nobody said that there is no mistake. A look with a gap would break a rule.
-        last = ratings.index(None) if None in ratings else len(ratings)
-        return _Ending(last, FinishReason.GIVE_UP, GAVE_UP)
     return _Ending(len(row.steps), FinishReason.SOLUTION)

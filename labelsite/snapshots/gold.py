@@ -45,7 +45,7 @@ def calibration_of(
     if not check.gold:
         return {}
     items = read_evidence(campaign, run, Counter(), gold_tasks(campaign), is_gold=True)
-    gold = evidence_rows(items, rule, run.method if run else "", Counter(), Counter())
+    gold = evidence_rows(items, rule, run.method if run else "", Counter())
     for row in chain(rows, gold):
         if _has_its_places(row, check.gold.get(row.id)):
             check.note(row)

@@ -39,7 +39,7 @@ class Posteriors:
 
 
 def evidence_rows(
-    evidence: Iterable[Evidence], rule: LabelRule, method: str, counts: Counter[str], dropped: Counter[str]
+    evidence: Iterable[Evidence], rule: LabelRule, method: str, dropped: Counter[str]
 ) -> Iterator[SnapshotRow]:
     """A row without labels for every solution that has evidence of the wanted kind."""
     for item in evidence:
@@ -51,16 +51,19 @@ def evidence_rows(
         if complaint_about(row):
             dropped["solutions_without_usable_steps"] += 1
             continue
-        if human:
-            counts.update(f"labels_by_{origin}" for origin in human["origins"])
-            counts.update([GIVEN_UP] if is_given_up(human) else [])
         yield row
 
 
 def labelled_rows(
-    rows: Iterable[SnapshotRow], rule: LabelRule, posteriors: Posteriors | None, dropped: Counter[str]
+    rows: Iterable[SnapshotRow],
+    rule: LabelRule,
+    posteriors: Posteriors | None,
+    counts: Counter[str],
+    dropped: Counter[str],
 ) -> Iterator[SnapshotRow]:
-    """The rows with the labels that the rule decides; those on which it leaves no label fall away."""
+    """The rows with the labels that the rule decides; those on which it leaves no label fall away. counts: whose labels
+    those have that stay.
+    """
     for row in rows:
         if posteriors and row.id in posteriors.by_row:
             row = replace(row, human={**(row.human or {}), "posterior": posteriors.by_row[row.id]})
@@ -68,6 +71,9 @@ def labelled_rows(
         if all(label is None for label in labelled.labels):
             dropped[why_unlabelled(row.human, row.automatic, rule)] += 1
             continue
+        human = row.human or {}
+        counts.update(f"labels_by_{origin}" for origin in human.get("origins", ()))
+        counts.update([GIVEN_UP] if is_given_up(human) else [])
         yield labelled
 
 
@@ -78,7 +84,7 @@ def first_mistakes(campaign: Campaign) -> Iterator[tuple[int, int | None]]:
     uncounted: Counter[str] = Counter()
     rule = LabelRule(labels="human", given_up="drop")
     items = read_evidence(campaign, None, uncounted, judged_tasks(campaign), given_up=rule.given_up)
-    for row in evidence_rows(items, rule, "", uncounted, uncounted):
+    for row in evidence_rows(items, rule, "", uncounted):
         yield int(row.id), (row.human or {})["first_mistake"]
 
 

@@ -30,8 +30,14 @@ def second_runs() -> QuerySet[EstimateRun]:
 
 
 def require_second(second: EstimateRun | None, run: EstimateRun | None, rule: LabelRule) -> None:
-    """Raises MisstepError for a second search that could say nothing, or nothing of its own."""
+    """Raises MisstepError for a second search that could say nothing of its own, and where labels await one."""
     if second is None:
+        if rule.labels == LabelSource.AUTOMATIC and rule.mixture == "consensus":
+            raise MisstepError(
+                _(
+                    "automatic labels alone have nothing to agree with: choose a second search, or another rule"
+                )
+            )
         return
     if rule.labels == LabelSource.HUMAN or rule.mixture != "consensus":
         raise MisstepError(

@@ -44,6 +44,7 @@ from ml.file_hash import sha256_of
 from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
+from ml.targets.rules import without_idle_parts
 from ml.whole_file import whole_file
 from ml.whole_folder import settle
 
@@ -97,7 +98,8 @@ def write_files(
     second: EstimateRun | None = None,
 ) -> Files:
     """The first part of `freeze`: everything but the row."""
-    rule = replace(rule or LabelRule(), labels=labels)
+    # The site's form always sends every part; what changes nothing would be said of these labels all the same.
+    rule = without_idle_parts(replace(rule or LabelRule(), labels=labels))
     names = free_names(name or default_name(campaign, labels))
     beside = snapshots_folder() / f".{uuid.uuid4().hex}"
     try:
@@ -197,17 +199,17 @@ def _write(
     dropped: Counter[str] = Counter()
     labelers: Counter[str] = Counter()
 
-    def evidence(kept: Counter[str], left_out: Counter[str]) -> Iterator[SnapshotRow]:
-        given_up = "drop" if rule.labels == LabelSource.AUTOMATIC else rule.given_up
-        items = read_evidence(campaign, run, left_out, given_up=given_up)
-        found = evidence_rows(items, rule, run.method if run else "", kept, left_out)
+    def evidence(left_out: Counter[str]) -> Iterator[SnapshotRow]:
+        asks_people = rule.labels != LabelSource.AUTOMATIC
+        items = read_evidence(campaign, run, left_out, given_up=rule.given_up, asks_people=asks_people)
+        found = evidence_rows(items, rule, run.method if run else "", left_out)
         return with_second(found, second, rule) if second else found
 
     posteriors, figures = None, dict[str, Any]()
     if rule.labels == LabelSource.MIXED and rule.mixture == "fusion":
-        posteriors = Posteriors.fitted(evidence(Counter(), Counter()), rule)
-        figures = calibration_of(campaign, run, rule, evidence(Counter(), Counter()))
-    rows = labelled_rows(evidence(counts, dropped), rule, posteriors, dropped)
+        posteriors = Posteriors.fitted(evidence(Counter()), rule)
+        figures = calibration_of(campaign, run, rule, evidence(Counter()))
+    rows = labelled_rows(evidence(dropped), rule, posteriors, counts, dropped)
     if second:
         figures["second_verdicts"] = {}
         rows = confirmed(rows, described(second), dropped, figures["second_verdicts"])

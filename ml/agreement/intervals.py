@@ -28,8 +28,9 @@ def clustered_interval(hits: ArrayLike, groups: ArrayLike) -> Interval:
     together, and say less than as many that know nothing of each other.
 
     They count for as many as would give the share the variance that it has between groups (Kish 1965), and never for
-    more than they are. Where all are hits, or none, that variance is not seen: each group counts once. groups: whole
-    numbers from 0.
+    more than they are. Both variances are of a share that is itself guessed from the hits, and few groups guess it
+    badly. Where all are hits, or none, nothing varies, and each group counts once, as a single one always does. groups:
+    whole numbers from 0.
     """
     hit = np.asarray(hits, dtype=np.float64)
     if not len(hit):
@@ -37,8 +38,12 @@ def clustered_interval(hits: ArrayLike, groups: ArrayLike) -> Interval:
     sizes, hits_in = np.bincount(groups), np.bincount(groups, hit)
     share = float(hit.mean())
     alone = share * (1 - share)
-    between = float(np.square(hits_in - share * sizes).sum()) / len(hit)
-    count = len(hit) * alone / max(alone, between) if alone else float(np.count_nonzero(sizes))
+    group_count = float(np.count_nonzero(sizes))
+    if group_count == 1 or not alone:
+        return wilson_interval(share * group_count, group_count)
+    few = group_count / (group_count - 1) * (len(hit) - 1) / len(hit)
+    between = few * float(np.square(hits_in - share * sizes).sum()) / len(hit)
+    count = len(hit) * alone / max(alone, between)
     return wilson_interval(share * count, count)
 
 

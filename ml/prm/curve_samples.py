@@ -77,7 +77,7 @@ def held_out(
     if leaked := leaked_problems(rows):
         raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
     chosen = [row for row in rows if row.split in splits]
-    judged = [row for row in (chosen if is_frozen else label_rows(chosen, rule)) if has_verdict(row)]
+    judged = [row for row in (chosen if is_frozen else label_rows(chosen, rule)) if has_verdict(row, rule)]
     kinds = {row.first_mistake is None for row in judged}
     halves = {int(problem_hash(row.problem), 16) // 10 % 2 for row in judged}
     if len(kinds) < 2 or len(halves) < 2:

@@ -142,7 +142,8 @@ def _figures(
     rows: Sequence[SnapshotRow], asked: Sequence[Asked], found: Sequence[list[Scores]], card: dict[str, Any]
 ) -> dict[str, Any]:
     steps = [pair for one, scores in zip(asked, found, strict=True) for pair in one.measured(scores)]
-    judged = [place for place, row in enumerate(rows) if has_verdict(row)]
+    rule = LabelRule.of(card["label_rule"])
+    judged = [place for place, row in enumerate(rows) if has_verdict(row, rule)]
     return {
         **_first_mistakes([found[k][0] for k in judged], [rows[k].first_mistake for k in judged]),
         **step_figures(steps, card["objective"] == "classifier"),

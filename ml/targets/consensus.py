@@ -37,10 +37,10 @@ class Look:
         return len(self.trajectory) - 1 if self.finish_reason == "found_error" else None
 
     def stopped_at(self, position: int) -> Look:
-        """The same look by somebody for whom the solution's own step at `position` was the first mistake; who gave up
-        did not come to call it one.
+        """The same look by somebody for whom the solution's own step at `position` was the first mistake; who gave up,
+        or reported the problem, did not come to call it one.
         """
-        if self.gave_up:
+        if not self.is_verdict:
             return replace(self, trajectory=self.trajectory[:position])
         trajectory = [*self.trajectory[:position], -1]
         return replace(self, finish_reason="found_error", trajectory=trajectory)

@@ -11,8 +11,8 @@ from ml.targets.rules import (
     LabelRule,
     first_mistake_of,
     is_bad_problem,
-    is_given_up,
     is_mistake,
+    is_unjudged,
     nothing,
     sources_of,
     supervised,
@@ -34,7 +34,8 @@ def mixed(
         # Nobody witnessed this solution; what a person rated before they gave up is still their word.
         return people or nothing(count) if posterior is None else labels_from_posterior(posterior, rule)
     if rule.mixture == "consensus":
-        if people is None or rollouts is None or (is_given_up(human) and people.first_mistake is None):
+        # A neutral rating that counts as wrong is no mistake that somebody named before they gave up.
+        if people is None or rollouts is None or is_unjudged(human):
             return nothing(count)
         return people if agrees(people.first_mistake, rollouts) else nothing(count)
     if rollouts is None or all(label is None for label in rollouts.labels):

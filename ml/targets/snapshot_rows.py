@@ -11,7 +11,14 @@ from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad_problem, is_given_up
+from ml.targets.rules import (
+    LabelRule,
+    first_mistake_of,
+    is_adjudicated,
+    is_bad_problem,
+    is_given_up,
+    label_of,
+)
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
@@ -54,15 +61,16 @@ def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
     return LabelRule(**{**said, "labels": labels})
 
 
-def has_verdict(row: SnapshotRow) -> bool:
-    """Whether the row's labels say where the first mistake is, or that there is none.
+def has_verdict(row: SnapshotRow, rule: LabelRule | None = None) -> bool:
+    """Whether the row's labels say where the first mistake is, or that there is none. rule: by which they were made;
+    without it every label of a half that is nobody's own word counts as undecided.
 
     Opinions of the same weight that contradict each other say neither. Without a mistake, a step without a label may
     be one; unless a person went through the whole solution and only their neutral ratings were dropped. So may one
     before the mistake that rollouts alone name, unless a person rated it. Whoever gave up did not say that there is
     none, however far they had come.
     """
-    if undecided_place(row) is not None or _is_behind_silence(row):
+    if undecided_place(row, rule) is not None or _is_behind_silence(row):
         return False
     if row.first_mistake is None and is_given_up(row.human) and set(row.label_source) <= {"human", None}:
         return False
@@ -81,8 +89,9 @@ def _is_behind_silence(row: SnapshotRow) -> bool:
     return (None, None) in before
 
 
-def undecided_place(row: SnapshotRow) -> int | None:
+def undecided_place(row: SnapshotRow, rule: LabelRule | None = None) -> int | None:
     """The step of which as much says that it is the first mistake as that it is none; None where there is no such.
+    rule: as for `has_verdict`.
 
     Under fusion also the step up to and with which a mistake is likelier than none, though no single step is more
     probably wrong than right.
@@ -92,7 +101,24 @@ def undecided_place(row: SnapshotRow) -> int | None:
     if _is_by_posterior(row):
         return next((k for k, through in enumerate((row.human or {})["posterior"]) if through < 0.5), None)
     said = zip(row.labels, row.label_source, strict=True)
-    return next((k for k, (label, source) in enumerate(said) if source == "fused" and label == 0.5), None)
+    halves = (k for k, (label, source) in enumerate(said) if source == "fused" and label == 0.5)
+    return next((k for k in halves if rule is None or not _is_low_by_chance(row, k, rule)), None)
+
+
+def _is_low_by_chance(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
+    """Whether a step's label is a mean with a share or a value of the search, and nobody named the step: then it says
+    nothing that it is low.
+    """
+    if row.label_source[position] != "fused" or not rule.sees_target or rule.target == "hard":
+        return False
+    if row.first_mistake is not None:
+        return position < row.first_mistake
+    human: Mapping[str, Any] = row.human or {}
+    ratings = human.get("ratings")
+    named = {human.get("first_mistake"), *(human.get("witnesses") or {}).values()}
+    by_people = position in named or (ratings and label_of(ratings[position], rule.neutral) == 0.0)
+    rollouts = decide_labels(None, row.automatic, replace(rule, labels="automatic"), len(row.steps))
+    return not by_people and rollouts.first_mistake != position
 
 
 def _is_by_posterior(row: SnapshotRow) -> bool:
@@ -107,11 +133,13 @@ def is_wrong(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
     """Whether a step is wrong: the first mistake is, and what is more probably wrong than right.
 
     A share of right rollouts is no such probability: it is low on right steps too, and behind the first mistake alone
-    a share of no more than the threshold means a wrong one.
+    a share of no more than the threshold means a wrong one. Nor is its mean with people's word.
     """
     label, first = row.labels[position], row.first_mistake
     if label is None or position == first:
         return position == first
+    if _is_low_by_chance(row, position, rule):
+        return False
     if row.label_source[position] == "automatic" and rule.target != "hard":
         return first is not None and position > first and label <= rule.threshold
     return label < 0.5
@@ -121,7 +149,7 @@ def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
     """The last position before which no mistake is known; -1 for a row without labels, of which nothing is known."""
     if all(label is None for label in row.labels):
         return -1
-    known = [row.first_mistake, undecided_place(row)]
+    known = [row.first_mistake, undecided_place(row, rule)]
     known.append(first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))]))
     # What the mixture made of a person's verdict does not make the steps behind their mistake right.
     if rule.labels != "automatic":
@@ -130,9 +158,12 @@ def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
 
 
 def _verdict_on(row: SnapshotRow, position: int, rule: LabelRule) -> float | None:
-    """The label, unless it is a share or a quality value of a search: those are low on right steps too."""
+    """The label, unless it is a share or a quality value of a search, or a mean with one: those are low on right steps
+    too.
+    """
     is_estimate = row.label_source[position] == "automatic" and rule.target != "hard"
-    return None if is_estimate else row.labels[position]
+    is_low = is_estimate or _is_low_by_chance(row, position, rule)
+    return None if is_low else row.labels[position]
 
 
 def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:

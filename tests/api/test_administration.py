@@ -110,6 +110,9 @@ def test_a_snapshot_of_nothing_or_by_an_unknown_rule_is_refused(admin: APIClient
             SNAPSHOTS, {"campaign": campaign.pk, "labels": "human", "rule": rule}, format="json"
         )
         assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["rule"])
+    idle = {"campaign": campaign.pk, "labels": "human", "rule": {"target": "soft"}}
+    refused = admin.post(SNAPSHOTS, idle, format="json").json()["errors"]["rule"]
+    assert "target, which would change nothing in labels human" in str(refused)
 
 
 def test_a_large_campaign_is_frozen_by_a_job(admin: APIClient, monkeypatch: pytest.MonkeyPatch):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from labelsite.comparison.services import adjudicate
 from labelsite.training.evidence import first_mistakes
@@ -52,6 +55,20 @@ def test_a_decision_that_is_refused_leaves_the_gold(reviewer) -> None:
             adjudicate(task, reviewer, positions)
     task.refresh_from_db()
     assert (task.gold, task.gold_source) == ([1], "checker")
+
+
+def test_a_step_behind_the_last_one_that_was_chosen_is_no_mistake_that_a_reviewer_can_name(
+    reviewer, client
+) -> None:
+    task = make_task(make_campaign(), make_solution(["one", "two", ["three", "three again"]]))
+    task.solution.step_rows.filter(position=2).update(is_chosen=False)
+    make_annotation(task, make_user(), [1, -1])
+    with pytest.raises(ValidationError, match="steps 1 to 2"):
+        adjudicate(task, reviewer, [2])
+    client.force_login(reviewer)
+    page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
+    offered = re.findall(r'name="positions" value="(-?\d+)"', page)
+    assert offered == ["0", "1", "-1"]
 
 
 def test_a_model_is_measured_by_the_newest_decision(reviewer) -> None:

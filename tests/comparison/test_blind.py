@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 
 from labelsite.accounts.models import User
 from labelsite.annotations import services
@@ -17,6 +18,7 @@ from labelsite.comparison.overview import overview
 from tests.annotations.submissions import STEPS, judgement, submit
 from tests.campaigns.leases import claim_next
 from tests.factories import (
+    PASSWORD,
     make_campaign,
     make_estimate_run,
     make_estimates,
@@ -103,3 +105,21 @@ def test_the_page_and_its_list_show_the_blind_label(campaign, annotator):
     tasks = disagreements.task_ids(campaign, run, Kind.LATER, against=BLIND)
     assert [row.people for row in disagreements.rows(tasks, run, BLIND)] == [[0]]
     assert [row.people for row in disagreements.rows(tasks, run)] == [[1]]
+
+
+def test_an_annotator_agrees_with_the_run_by_blind_labels_where_only_those_are_asked_for(
+    client, campaign, annotator
+):
+    look = submit(claim_next(campaign, annotator), *MISTAKE_AT[0])
+    services.reveal(look)
+    look.refresh_from_db()
+    said(look, 1)
+    for against, agreement in ((EVERYBODY, 1.0), (BLIND, 0.0)):
+        (row,) = overview(campaign, campaign.estimate_run, against, False).persons
+        assert (row.machine_agreement, row.machine_count, row.steps) == (agreement, 1, 2)
+    reviewer = make_user("reviewer")
+    client.login(username=reviewer.username, password=PASSWORD)
+    address = reverse("comparison:campaign", args=[campaign.pk])
+    told = "counts blind labels only"
+    assert told in client.get(address, {"blind": 1}).content.decode()
+    assert told not in client.get(address).content.decode()

@@ -166,6 +166,19 @@ def test_the_kinds_and_the_agreements_are_all_looks(world):
     )
 
 
+@pytest.mark.parametrize(
+    ("person", "machine", "name"),
+    [(0, 7, "+7"), (0, 8, "≥+8"), (0, 11, "≥+8"), (11, 2, "≤−8"), (8, 1, "−7")],
+)
+def test_the_ends_of_early_and_late_say_that_they_are_open(person: int, machine: int, name: str):
+    campaign = make_campaign()
+    task = make_task(campaign, make_solution(steps=["a step"] * 12))
+    run = make_estimates(task.solution, [1.0] * machine + [0.0] * (12 - machine), first_mistake=machine)
+    make_annotation(task, make_user(), [1] * person + [-1])
+    both = measures.compared(judgements(campaign, run))
+    assert [label for label, count in measures.offsets(both) if count] == [name]
+
+
 def test_wrong_answers_that_nobody_marked_are_counted_once_a_solution():
     campaign = make_campaign(overlap=2)
     first, second = make_user(), make_user()

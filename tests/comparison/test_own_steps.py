@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelsite.campaigns.models import Protocol
+from labelsite.annotations.importers import import_file
+from labelsite.campaigns.models import Campaign, Protocol
 from labelsite.comparison import evidence, measures
 from labelsite.comparison.disagreements import Kind, rows, task_ids
 from labelsite.comparison.opinions import opinions_on
+from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
+from labelsite.snapshots.services import folder_of, freeze
+from ml.json_lines import as_line
+from ml.snapshot import read_snapshot
 from tests.annotations.submissions import STEPS, go_on_alone, submit
 from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_estimates, make_solution, make_task, make_user
@@ -60,6 +65,21 @@ def test_the_list_of_disagreements_says_the_same(world, django_assert_num_querie
     with django_assert_num_queries(4):
         (row,) = rows([task.pk], run)
     assert row.people == [1, 1]
+
+
+def test_an_imported_solution_that_somebody_finished_alone_is_not_one_that_they_left(world, tmp_path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text("".join(map(as_line, prm800k_lines(annotations_of(world[0])))))
+    import_file(path, "prm800k", "Back")
+    back = Campaign.objects.get(name="Back")
+    alone = back.tasks.get(solution__step_rows__text="It is four.", solution__step_rows__is_chosen=True)
+    run = make_estimates(alone.solution, [1.0] * alone.solution.position_count)
+    frozen = {row.id: row.first_mistake for row in read_snapshot(folder_of(freeze(back, "human")))}
+    looks, about = read(back, run)
+    compared = dict(zip(about.task[looks.place].tolist(), looks.first.tolist(), strict=True))
+    assert compared[alone.pk] == -1 and frozen[str(alone.solution_id)] is None
+    assert looks.length[looks.first == -1].tolist() == [alone.solution.position_count]
+    assert [person.first_mistake for person in opinions_on(alone, run, None).people] == [None]
 
 
 def test_steps_behind_the_solutions_end_are_no_steps_that_a_reviewer_could_mark() -> None:

@@ -39,5 +39,9 @@ def test_a_bad_problem_stays_out_of_mixed_labels_and_is_counted(campaign: Campai
     assert left_out == {"bad_problems": 1, "solutions_without_evidence": 1}
 
 
-def test_automatic_labels_do_not_ask_people_about_a_problem(campaign: Campaign):
-    assert len(frozen(campaign, "automatic", "people_override")[0]) == 2
+def test_automatic_labels_do_not_ask_people_about_a_problem_and_count_nothing_of_theirs(campaign: Campaign):
+    stuck = campaign.tasks.order_by("pk")[0]
+    make_annotation(stuck, make_user(), [1], finish_reason="give_up", reason="too long")
+    make_annotation(stuck, make_user(labels_excluded=True), [1, 1])
+    rows, left_out = frozen(campaign, "automatic", "people_override")
+    assert len(rows) == 2 and left_out == {}

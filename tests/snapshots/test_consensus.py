@@ -8,6 +8,7 @@ from ml.targets.consensus import (
     CHECKER,
     Look,
     evidence_of,
+    is_reported,
     option_rating,
     people_first,
     unheard,
@@ -142,3 +143,9 @@ def test_the_checker_is_heard_where_the_only_person_gave_up():
 
 def test_who_replaced_a_step_and_gave_up_did_not_call_it_the_first_mistake():
     assert gave_up("a", [1, 1]).stopped_at(1) == gave_up("a", [1])
+
+
+def test_who_reported_the_problem_after_steps_of_their_own_names_no_mistake():
+    stopped = look("a", [1, 1], reason="bad_problem").stopped_at(1)
+    assert (stopped.finish_reason, stopped.trajectory, stopped.is_verdict) == ("bad_problem", [1], False)
+    assert is_reported([stopped])

@@ -49,6 +49,13 @@ def searched(campaign: Campaign, q_values: list[float]) -> Task:
     return task
 
 
+def searched_in_part(campaign: Campaign, shares: list[float | None]) -> None:
+    """A task of which the search passed over the steps without a share."""
+    task = searched(campaign, [share or 0.0 for share in shares])
+    passed_over = [place for place, share in enumerate(shares) if share is None]
+    StepEstimate.objects.filter(step__solution=task.solution, step__position__in=passed_over).delete()
+
+
 def two_solutions(campaign: Campaign) -> None:
     """One of which people and the search are sure, and another of which the search has fractions."""
     task = searched(campaign, [1.0, 1.0, 1.0, 1.0])
@@ -119,6 +126,33 @@ def test_where_nobody_knows_an_export_does_not_call_the_solution_right(campaign:
     assert labelled.annotation is not None and "does not decide" in labelled.annotation.reason
 
 
+@pytest.mark.parametrize(
+    ("shares", "ratings"),
+    [
+        ([1.0, None, 1.0, 1.0], [1]),
+        ([1.0, None, 0.0, 0.0], [1]),
+        ([1.0, 1.0, None, None], [1, 1]),
+        ([None, 1.0, 1.0, 1.0], []),
+    ],
+)
+def test_a_step_of_which_nobody_knows_anything_ends_its_export_undecided(
+    campaign: Campaign, tmp_path: Path, shares: list[float | None], ratings: list[int]
+):
+    searched_in_part(campaign, shares)
+    labelled = exported(freeze(campaign, "automatic", LabelRule()), tmp_path)
+    assert said_of(labelled) == (ratings, FinishReason.GIVE_UP, "")
+    assert labelled.annotation is not None and "does not decide" in labelled.annotation.reason
+
+
+def test_a_neutral_step_that_counts_as_wrong_is_exported_as_neutral_before_the_named_mistake(
+    campaign: Campaign, tmp_path: Path
+):
+    task = searched(campaign, [1.0, 1.0, 1.0, 0.0])
+    make_annotation(task, make_user(), [1, 0, 1, -1])
+    snapshot = freeze(campaign, "mixed", LabelRule(neutral="negative"))
+    assert said_of(exported(snapshot, tmp_path)) == ([1, 0, 1, -1], FinishReason.FOUND_ERROR, "")
+
+
 def test_a_high_share_at_the_first_mistake_is_exported_as_wrong(campaign: Campaign, tmp_path: Path):
     searched(campaign, [0.875, 0.75, 0.75, 0.75])
     snapshot = freeze(campaign, "automatic", LabelRule(target="soft", threshold=0.8))
@@ -164,6 +198,26 @@ def test_a_neutral_that_counts_as_wrong_ends_a_row_as_if_it_had_been_frozen_so(
     frozen = stepwise(freeze(campaign, "human", LabelRule(neutral="negative")))
     asked = stepwise(freeze(campaign, "human"), neutral="negative")
     assert frozen[0]["labels"] == asked[0]["labels"] == labels
+
+
+@pytest.mark.parametrize(("asked", "labels"), [("positive", [True] * 4), ("drop", [True] * 3)])
+def test_a_neutral_that_was_frozen_as_wrong_hides_no_step_behind_it_where_it_counts_as_another(
+    campaign: Campaign, asked: str, labels: list[bool]
+):
+    make_annotation(make_task(campaign, make_solution(STEPS)), make_user(), [1, 0, 1, 1])
+    frozen = stepwise(freeze(campaign, "human", LabelRule(neutral=asked)))
+    rows = stepwise(freeze(campaign, "human", LabelRule(neutral="negative")), neutral=asked)
+    assert rows == frozen
+    assert rows[0]["labels"] == labels
+
+
+def test_a_row_without_agreement_is_left_out_where_neutral_counts_as_something_else(campaign: Campaign):
+    task = searched(campaign, [1.0, 0.0, 0.0, 0.0])
+    annotation = make_annotation(task, make_user(), [1, 0, 1, 1])
+    annotation.ratings.create(step=task.solution.step_rows.get(text="four again"), rating=1)
+    snapshot = freeze(campaign, "mixed", LabelRule(mixture="consensus", neutral="negative"))
+    assert [row["labels"] for row in stepwise(snapshot)] == [[True, False]]
+    assert stepwise(snapshot, neutral="drop") == stepwise(snapshot, neutral="positive") == []
 
 
 def test_an_alternative_stays_where_every_step_of_the_solution_was_neutral_and_is_left_out(

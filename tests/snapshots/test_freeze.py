@@ -62,6 +62,12 @@ def test_neutral_is_what_the_rule_says(campaign: Campaign):
     assert snapshot.manifest["rule"]["neutral"] == "drop"
 
 
+def test_a_rule_is_recorded_without_the_parts_that_changed_nothing(campaign: Campaign):
+    make_annotation(make_task(campaign), make_user(), [1, 0])
+    rule = freeze(campaign, "human", LabelRule(neutral="drop", mixture="consensus")).manifest["rule"]
+    assert (rule["neutral"], rule["mixture"]) == ("drop", "people_override")
+
+
 def test_an_automatic_snapshot_holds_estimates_and_no_persons_word(campaign: Campaign):
     task = make_task(campaign)
     make_annotation(task, make_user(), [-1])
@@ -218,6 +224,14 @@ def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Pa
         call_command("export_snapshot", campaign="Arithmetic", labels="human", out=str(out))
     with pytest.raises(CommandError, match="no campaign 'Algebra', expected one of 'Arithmetic'"):
         call_command("export_snapshot", campaign="Algebra", labels="human", out=str(tmp_path / "other"))
+    with pytest.raises(CommandError, match="target, which would change nothing in labels human"):
+        call_command(
+            "export_snapshot",
+            campaign="Arithmetic",
+            labels="human",
+            rule={"target": "soft"},
+            out=str(tmp_path / "other"),
+        )
 
 
 def make_written(task: Task, person: User, rated: list[int], written: dict[int, str]) -> Annotation:

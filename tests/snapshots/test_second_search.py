@@ -85,6 +85,7 @@ def test_among_mixed_labels_a_persons_word_is_what_the_search_has_to_agree_with(
     # On the first, the person and the search differ; on the second, which the other search denies, they agree.
     assert places(snapshot) == [(None, {"human"})]
     assert snapshot.manifest["filters"]["solutions_without_agreement"] == 1
+    assert snapshot.manifest["counts"]["labels_by_annotator"] == snapshot.manifest["counts"]["rows"] == 1
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,14 @@ def test_a_second_search_that_would_change_nothing_is_refused(
     run = campaign.estimate_run if is_own else second
     with pytest.raises(MisstepError, match=complaint):
         freeze(campaign, labels, LabelRule(mixture=mixture), second=run)
+
+
+@pytest.mark.parametrize("freeze_it", [freeze, freezing.start_freeze])
+def test_automatic_labels_have_nothing_to_agree_with_without_a_second_search(
+    campaign: Campaign, freeze_it: Any
+):
+    with pytest.raises(MisstepError, match="choose a second search"):
+        freeze_it(campaign, "automatic", CONSENSUS, None, make_user(Role.ADMIN))
 
 
 def test_a_search_without_first_mistakes_of_solutions_cannot_be_asked_second(

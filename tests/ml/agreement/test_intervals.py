@@ -53,6 +53,15 @@ def test_looks_that_all_hit_count_once_a_solution_and_opposite_ones_for_no_more_
     assert agreement.clustered_interval([], []) == (0.0, 1.0)
 
 
+def test_looks_at_few_solutions_count_for_no_more_than_those_few_can_tell():
+    # Of two solutions the variance between them is guessed from two numbers.
+    assert agreement.clustered_interval([1, 1, 0, 0], [0, 0, 1, 1]) == agreement.wilson_interval(2 / 3, 4 / 3)
+    assert agreement.clustered_interval([1, 1, 0], [5, 5, 5]) == agreement.wilson_interval(2 / 3, 1)
+    assert agreement.clustered_interval([1, 0, 1], [0, 1, 2]) == pytest.approx(
+        agreement.wilson_interval(2, 3)
+    )
+
+
 def test_the_bootstrap_of_a_mean_is_near_the_normal_interval_and_repeatable():
     values = np.random.default_rng(1).normal(5, 2, size=400)
     interval = agreement.bootstrap_interval(lambda drawn: float(drawn.mean()), values, seed=3)

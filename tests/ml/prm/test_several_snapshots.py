@@ -89,6 +89,11 @@ def test_labels_frozen_by_different_rules_are_refused_unless_all_are_made_anew(t
     assert card["label_rule"]["neutral"] == "positive" and card["counts"]["train_rows"] == 20
 
 
+def test_rules_that_differ_only_in_what_changes_nothing_are_no_different_rules(tmp_path):
+    folders = two(tmp_path, rule={"mixture": "consensus", "target": "soft"})
+    assert train(tmp_path, *folders)["counts"]["train_rows"] == 20
+
+
 def test_other_evidence_of_one_solution_is_refused_where_labels_are_made_anew(tmp_path):
     (row,) = (with_evidence(row) for row in sums(20, seed=3)[1:2])
     folders = two(tmp_path, [replace(row, human={**row.human, "annotators": 3})])

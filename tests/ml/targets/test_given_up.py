@@ -72,6 +72,12 @@ def test_nobody_agrees_with_somebody_who_gave_up():
     assert decide_labels(found_first, wrong, rule).labels == [1.0, 0.0, None]
 
 
+def test_a_neutral_step_that_counts_as_wrong_is_no_mistake_that_a_search_could_agree_with():
+    search = {"visits": [4, 4, 4], "correct": [4, 0, 0]}
+    rule = LabelRule("mixed", mixture="consensus", neutral="negative")
+    assert decide_labels(GIVEN_UP, search, rule).labels == [None] * 3
+
+
 def test_a_rule_may_drop_them_with_their_alternatives_and_leave_the_search_its_word():
     options = [
         {"position": 1, "text": "x", "rating": -1, "q_value": None},

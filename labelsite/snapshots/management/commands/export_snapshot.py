@@ -14,7 +14,7 @@ from labelsite.snapshots.models import LabelSource
 from labelsite.snapshots.services import export, freeze, refuse_used
 from ml.errors import MisstepError
 from ml.progress import Progress
-from ml.targets import LabelRule
+from ml.targets.rules import named_rule
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             out = Path(options["out"])
             # Before the long work, which would be for nothing.
             refuse_used(out)
-            rule = LabelRule.of(options["rule"])
+            rule = named_rule(options["labels"], options["rule"])
             snapshot = freeze(campaign, options["labels"], rule, name=options["name"], report=progress.report)
             export(snapshot, out)
         except MisstepError as error:
