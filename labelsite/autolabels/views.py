@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,7 +18,7 @@ from labelsite.asked import page_below, refused, whole
 from labelsite.autolabels import disputes, services
 from labelsite.autolabels.forms import TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
-from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, SolutionEstimate
 from labelsite.autolabels.parameters import in_words
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
@@ -44,17 +43,11 @@ PAGE = 50
 GUIDANCE = ("reference", "value_model", "value-model")
 
 
-def _runs() -> QuerySet[EstimateRun]:
-    """The newest first, with their shards and jobs, but without the long columns that no page here shows."""
-    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
-    runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
-    return runs.prefetch_related(Prefetch("shards", shards)).order_by("-pk")
-
-
 @reviewer_required
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
-    page = page_below(_runs().defer("parameters"), request.GET.get("before", ""), PAGE)
+    runs = EstimateRun.objects.with_jobs().defer("parameters").order_by("-pk")
+    page = page_below(runs, request.GET.get("before", ""), PAGE)
     rows = [(run, progress_of(run, run.shards.all())) for run in page.rows]
     context = {
         "rows": rows,
@@ -68,7 +61,7 @@ def run_list(request: HtmxHttpRequest) -> HttpResponse:
 @reviewer_required
 def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One run: live while it works; its solutions or trees once they are loaded."""
-    run = get_object_or_404(_runs(), pk=pk)
+    run = get_object_or_404(EstimateRun.objects.with_jobs(), pk=pk)
     progress = progress_of(run, run.shards.all())
     context: dict[str, Any] = {
         "run": run,
@@ -124,7 +117,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue what failed or was cancelled again; it goes on after the trees that are done."""
-    run = get_object_or_404(_runs(), pk=pk)
+    run = get_object_or_404(EstimateRun.objects.with_jobs(), pk=pk)
     queued = sum(retry(shard.job) for shard in run.shards.all() if shard.loaded_at is None)
     if queued:
         messages.success(request, _("The run goes on where it stopped."))
