@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
@@ -72,16 +73,14 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     }
     if request.htmx and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
+    if request.htmx:
+        # The last live answer brings the whole page's end: reload it once.
+        return HttpResponseClientRefresh()
     context |= _page_of_results(run, request.GET.get("after", ""))
     context["unanswered"] = run.unanswered_problems.select_related("problem").order_by("pk")
     # What nobody has decided yet comes first.
     disputed = run.disputed_answers.select_related("problem", "decided_by").order_by("-verdict", "pk")
     context["disputed"] = Paginator(disputed, PAGE).get_page(request.GET.get("disputed"))
-    if request.htmx:
-        # The last live answer brings the whole page's end: reload it once.
-        response = HttpResponse()
-        response["HX-Refresh"] = "true"
-        return response
     return render(request, "autolabels/run.html", context)
 
 
