@@ -113,16 +113,16 @@ def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tupl
     return False, asdict(LabelRule(labels=labels, **asked))
 
 
-def idle_options(labels: str, chosen: Mapping[str, Any]) -> list[str]:
-    """The same by the options' names."""
-    parts = idle_parts(labels, asked_rule(chosen))
-    return [name for name, part in rule_options.PARTS.items() if part in parts]
-
-
 def idle(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for and would do nothing in such labels; the command refuses it."""
     for part in idle_parts(labels, asked_rule(chosen)):
         yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
+
+
+def idle_options(labels: str, chosen: Mapping[str, Any]) -> list[str]:
+    """The same by the options' names."""
+    parts = idle_parts(labels, asked_rule(chosen))
+    return [name for name, part in rule_options.PARTS.items() if part in parts]
 
 
 def doubts(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
