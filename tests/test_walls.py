@@ -36,8 +36,6 @@ TORCH = {"torch", "transformers", "peft", "safetensors"}
 # The only rooms below the torch line.
 BELOW = (
     "ml/prm",
-    "ml/selftraining",
-    "ml/policy_training.py",
     "ml/policies/transformers_draws.py",
     "ml/policies/transformers_model.py",
     "ml/policies/transformers_prefixes.py",

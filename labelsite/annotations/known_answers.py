@@ -10,6 +10,8 @@ from __future__ import annotations
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
+from labelsite.campaigns.gold_sources import DECIDED, SOURCE_LENGTH
+
 # What stands before the names of imported labelers.
 IMPORTED = "imported:"
 # Under this name a checker that knows the truth is imported. It is nobody whose judgement could be measured: what it
@@ -17,10 +19,11 @@ IMPORTED = "imported:"
 CHECKER = "checker"
 CHECKER_NAME = f"{IMPORTED}{CHECKER}"
 
-# Labelers and what tasks say of gold that is theirs: an imported checker's verdicts, a reviewer's decisions.
-_OWN = """
+# Labelers and what tasks say of gold that is theirs: an imported checker's verdicts, a reviewer's decisions, as
+# `gold_sources.decided_by` has them.
+_OWN = f"""
     SELECT id, substr(username, 10) FROM accounts_user WHERE is_machine AND username LIKE 'imported:%%'
-    UNION ALL SELECT id, left('adjudicated by ' || username, 40) FROM accounts_user
+    UNION ALL SELECT id, left('{DECIDED}' || username, {SOURCE_LENGTH}) FROM accounts_user
 """
 
 

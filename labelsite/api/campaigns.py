@@ -36,6 +36,7 @@ from labelsite.campaigns import archive, membership, queue
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Assignment, Campaign
+from labelsite.snapshots.downloads import JSON_LINES
 
 EXCLUDED = ("leave_out", "include")
 
@@ -214,7 +215,7 @@ class AnnotationLines(Endpoint):
             OpenApiParameter("after", int, description="the id in the last line of the pull before"),
             OpenApiParameter("excluded", str, enum=list(EXCLUDED), default="leave_out"),
         ],
-        responses={(200, lines.CONTENT_TYPE): OpenApiTypes.STR, 400: ProblemSerializer},
+        responses={(200, JSON_LINES): OpenApiTypes.STR, 400: ProblemSerializer},
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         campaign = campaign_or_404(self.person, pk)

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -17,7 +16,7 @@ from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest, as_a
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
 from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
-from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.progress import progress_of
 from labelsite.autolabels.services import start_search
 from labelsite.autolabels.workload import first_problems
@@ -58,15 +57,9 @@ class EstimatesSerializer(serializers.Serializer[Any]):
         )
 
 
-def _runs() -> QuerySet[EstimateRun]:
-    """With their shards and jobs, without the long columns."""
-    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
-    runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
-    return runs.prefetch_related(Prefetch("shards", shards))
-
-
 def _started(request: Request, start: Callable[[], EstimateRun]) -> Response:
-    return Response(EstimatesSerializer(started_once(request, start, _runs())).data, status=202)
+    run = started_once(request, start, EstimateRun.objects.with_jobs())
+    return Response(EstimatesSerializer(run).data, status=202)
 
 
 class EstimateList(Endpoint, ListAPIView[EstimateRun]):
@@ -75,7 +68,7 @@ class EstimateList(Endpoint, ListAPIView[EstimateRun]):
     needs = (IsReviewer, AdminWrites)
     pagination_class = NewestFirst
     serializer_class = EstimatesSerializer
-    queryset = _runs()
+    queryset = EstimateRun.objects.with_jobs()
 
     @extend_schema(
         request=SearchRequest,
@@ -113,4 +106,4 @@ class Estimates(Endpoint, RetrieveAPIView[EstimateRun]):
 
     needs = (IsReviewer,)
     serializer_class = EstimatesSerializer
-    queryset = _runs()
+    queryset = EstimateRun.objects.with_jobs()

@@ -10,18 +10,18 @@ from django.http import StreamingHttpResponse
 
 from labelsite.annotations.models import Annotation
 from labelsite.snapshots.annotation_lines import labelled_rows
+from labelsite.snapshots.downloads import JSON_LINES
 from ml.formats import prm800k
 from ml.formats.records import METADATA
 from ml.json_lines import as_line
 from ml.records import LabelledSolution
 
-CONTENT_TYPE = "application/x-ndjson"
 SHAPES = ("misstep", "prm800k")
 
 
 def response(annotations: QuerySet[Annotation], shape: str, name: str) -> StreamingHttpResponse:
     """The annotations in one of SHAPES, as a download."""
-    streamed = StreamingHttpResponse(_lines(annotations, shape), content_type=CONTENT_TYPE)
+    streamed = StreamingHttpResponse(_lines(annotations, shape), content_type=JSON_LINES)
     streamed["Content-Disposition"] = f'attachment; filename="{name}"'
     return streamed
 

@@ -16,7 +16,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from labelsite.api.base import Endpoint, IsReviewer
-from labelsite.api.lines import CONTENT_TYPE
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.asked import whole
@@ -24,6 +23,7 @@ from labelsite.autolabels.models import EstimateRun, ScoreRun, StepEstimate, Ste
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
 from labelsite.problems.streaming import in_chunks
+from labelsite.snapshots.downloads import JSON_LINES
 from ml.json_lines import as_line
 from ml.targets.series import SERIES
 
@@ -37,7 +37,7 @@ SCHEMA = extend_schema(
             "after", int, description="the id in the last line of the pull before, of the same run"
         ),
     ],
-    responses={(200, CONTENT_TYPE): OpenApiTypes.STR, 400: ProblemSerializer, 404: ProblemSerializer},
+    responses={(200, JSON_LINES): OpenApiTypes.STR, 400: ProblemSerializer, 404: ProblemSerializer},
 )
 
 
@@ -65,7 +65,7 @@ class StepLines(Endpoint):
         campaign = campaign_or_404(self.person, pk)
         run = self._run(campaign, asked.get("run"))
         rows = self._rows_of(campaign, run, asked.get("after", "0")) if run else self.rows.objects.none()
-        streamed = StreamingHttpResponse(self._written(rows), content_type=CONTENT_TYPE)
+        streamed = StreamingHttpResponse(self._written(rows), content_type=JSON_LINES)
         streamed["Content-Disposition"] = f'attachment; filename="campaign-{pk}-{self.name}.jsonl"'
         return streamed
 

@@ -12,11 +12,10 @@ from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
 from labelsite.api.freezing import SnapshotRequest
-from labelsite.api.lines import CONTENT_TYPE
 from labelsite.api.once import KEY, key_of, started_once
 from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotSerializer
 from labelsite.jobs.models import Job
-from labelsite.snapshots.downloads import part_response, streamed
+from labelsite.snapshots.downloads import JSON_LINES, part_response, streamed
 from labelsite.snapshots.exports import (
     ALTERNATIVES,
     NEUTRAL,
@@ -27,7 +26,7 @@ from labelsite.snapshots.exports import (
 from labelsite.snapshots.freezing import freeze_or_queue, start_freeze
 from labelsite.snapshots.models import Snapshot
 
-LINES = {(200, CONTENT_TYPE): OpenApiTypes.STR, 404: ProblemSerializer}
+LINES = {(200, JSON_LINES): OpenApiTypes.STR, 404: ProblemSerializer}
 
 
 def _get_snapshot(pk: int) -> Snapshot:

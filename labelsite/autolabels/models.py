@@ -11,6 +11,14 @@ from labelsite.jobs.models import Job
 from labelsite.problems.models import Problem, Solution, Step
 
 
+class EstimateRunQuerySet(models.QuerySet["EstimateRun"]):
+    def with_jobs(self) -> EstimateRunQuerySet:
+        """With their shards and jobs, but without the jobs' long columns, which no list and no page shows."""
+        shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
+        runs = self.select_related("job").defer("job__spec", "job__result")
+        return runs.prefetch_related(models.Prefetch("shards", shards))
+
+
 class EstimateRun(models.Model):
     """One `autolabel` run: everything needed to make it again stands here."""
 
@@ -31,6 +39,8 @@ class EstimateRun(models.Model):
     cost = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     loaded_at = models.DateTimeField(null=True)
+
+    objects = EstimateRunQuerySet.as_manager()
 
 
 class Shard(models.Model):

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
@@ -19,7 +19,7 @@ from labelsite.asked import page_below, refused, whole
 from labelsite.autolabels import disputes, services
 from labelsite.autolabels.forms import TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
-from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, SolutionEstimate
 from labelsite.autolabels.parameters import in_words
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
@@ -44,17 +44,11 @@ PAGE = 50
 GUIDANCE = ("reference", "value_model", "value-model")
 
 
-def _runs() -> QuerySet[EstimateRun]:
-    """The newest first, with their shards and jobs, but without the long columns that no page here shows."""
-    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
-    runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
-    return runs.prefetch_related(Prefetch("shards", shards)).order_by("-pk")
-
-
 @reviewer_required
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
-    page = page_below(_runs().defer("parameters"), request.GET.get("before", ""), PAGE)
+    runs = EstimateRun.objects.with_jobs().defer("parameters").order_by("-pk")
+    page = page_below(runs, request.GET.get("before", ""), PAGE)
     rows = [(run, progress_of(run, run.shards.all())) for run in page.rows]
     context = {
         "rows": rows,
@@ -68,7 +62,7 @@ def run_list(request: HtmxHttpRequest) -> HttpResponse:
 @reviewer_required
 def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One run: live while it works; its solutions or trees once they are loaded."""
-    run = get_object_or_404(_runs(), pk=pk)
+    run = get_object_or_404(EstimateRun.objects.with_jobs(), pk=pk)
     progress = progress_of(run, run.shards.all())
     context: dict[str, Any] = {
         "run": run,
@@ -79,16 +73,14 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     }
     if request.htmx and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
+    if request.htmx:
+        # The last live answer brings the whole page's end: reload it once.
+        return HttpResponseClientRefresh()
     context |= _page_of_results(run, request.GET.get("after", ""))
     context["unanswered"] = run.unanswered_problems.select_related("problem").order_by("pk")
     # What nobody has decided yet comes first.
     disputed = run.disputed_answers.select_related("problem", "decided_by").order_by("-verdict", "pk")
     context["disputed"] = Paginator(disputed, PAGE).get_page(request.GET.get("disputed"))
-    if request.htmx:
-        # The last live answer brings the whole page's end: reload it once.
-        response = HttpResponse()
-        response["HX-Refresh"] = "true"
-        return response
     return render(request, "autolabels/run.html", context)
 
 
@@ -124,7 +116,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue what failed or was cancelled again; it goes on after the trees that are done."""
-    run = get_object_or_404(_runs(), pk=pk)
+    run = get_object_or_404(EstimateRun.objects.with_jobs(), pk=pk)
     queued = sum(retry(shard.job) for shard in run.shards.all() if shard.loaded_at is None)
     if queued:
         messages.success(request, _("The run goes on where it stopped."))

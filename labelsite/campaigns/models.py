@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun, ScoreRun
-from labelsite.campaigns.gold_sources import source_in_words
+from labelsite.campaigns.gold_sources import SOURCE_LENGTH, source_in_words
 from labelsite.campaigns.guideline import as_html
 from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.problems.models import Solution
@@ -149,7 +149,7 @@ class Task(models.Model):
     set_aside_reason = models.CharField(max_length=200, blank=True)
     # Acceptable first-mistake positions; -1 stands for "no mistake". Null: not gold.
     gold = ArrayField(models.SmallIntegerField(), null=True)
-    gold_source = models.CharField(max_length=40, blank=True)
+    gold_source = models.CharField(max_length=SOURCE_LENGTH, blank=True)
     # The transaction in which it last came into the queue or to another place there; a trigger keeps it.
     moved = models.BigIntegerField(db_default=THIS_TRANSACTION, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

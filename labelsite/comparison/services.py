@@ -14,7 +14,7 @@ from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.services import start_estimates
 from labelsite.campaigns.gold import correct_gold
-from labelsite.campaigns.gold_sources import DECIDED
+from labelsite.campaigns.gold_sources import decided_by
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.services import set_kind, update_campaign
 from labelsite.comparison.evidence import NONE
@@ -46,7 +46,7 @@ def adjudicate(
         # The task's lock makes two reviewers take turns; the second one's word is then the live one.
         Task.objects.select_for_update().get(pk=task.pk)
         Adjudication.objects.filter(task=task, is_live=True).update(is_live=False)
-        source = f"{DECIDED}{reviewer.username}"[:40]
+        source = decided_by(reviewer.username)
         if make_gold:
             set_kind(task, TaskKind.GOLD, chosen, source, reviewer)
         else:

@@ -69,13 +69,17 @@ class Curve:
     count: int
 
 
-def curves(path: Path) -> list[Curve]:
-    """The curves of all metrics in a `progress.jsonl`, in order of appearance; [] when there is none."""
-    values: dict[str, list[tuple[float, float]]] = {}
+def read_metrics(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """The metrics in a `progress.jsonl`, in order of appearance, each as points (work done, value) from left to right;
+    {} when there is none yet.
+
+    A later attempt resumes further back, and its word counts for what it does again.
+    """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return []
+        return {}
+    found: dict[str, dict[float, float]] = {}
     for line in lines:
         try:
             report = json.loads(line)
@@ -83,13 +87,16 @@ def curves(path: Path) -> list[Curve]:
             continue  # The last line may be half-written.
         for name, value in (report.get("metrics") or {}).items():
             if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
-                values.setdefault(name, []).append((float(report["done"]), float(value)))
-    return [_curve(name, points) for name, points in values.items() if len(points) > 1]
+                found.setdefault(name, {})[float(report.get("done") or 0)] = float(value)
+    return {name: sorted(points.items()) for name, points in found.items()}
+
+
+def curves(path: Path) -> list[Curve]:
+    """The curves of all metrics in a `progress.jsonl`, in order of appearance; [] when there is none."""
+    return [_curve(name, points) for name, points in read_metrics(path).items() if len(points) > 1]
 
 
 def _curve(name: str, points: list[tuple[float, float]]) -> Curve:
-    # A later attempt resumes further back, and its word counts for what it does again.
-    points = sorted(dict(points).items())
     thinned = points[:: max(1, len(points) // MOST_POINTS)]
     left, right = points[0][0], points[-1][0]
     low, high = min(y for _, y in points), max(y for _, y in points)

@@ -10,16 +10,13 @@ from typing import Any
 from labelsite.accounts.models import User
 from labelsite.annotations.known_answers import IMPORTED
 from labelsite.autolabels.models import EstimateRun
+from labelsite.campaigns.gold_sources import DECIDED, decided_by
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.evidence import gold_tasks, read_evidence
 from labelsite.snapshots.rows import evidence_rows
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
 from ml.targets.calibrating import Gold, PosteriorCheck
-
-SETTLED = "adjudicated by "
-# As long as a task's word on where its gold comes from may be.
-SOURCE_LENGTH = 40
 
 
 def gold_of(campaign: Campaign) -> dict[str, Gold]:
@@ -64,11 +61,11 @@ def _own_witnesses(sources: Iterable[str]) -> Mapping[str, set[str]]:
     for source in sources:
         own = User.objects.filter(is_machine=True, username=IMPORTED + source)
         found[source] |= {str(labeler) for labeler in own.values_list("pk", flat=True)}
-        if source.startswith(SETTLED):
-            named = User.objects.filter(username__startswith=source.removeprefix(SETTLED))
+        if source.startswith(DECIDED):
+            named = User.objects.filter(username__startswith=source.removeprefix(DECIDED))
             found[source] |= {
                 str(labeler)
                 for labeler, username in named.values_list("pk", "username")
-                if (SETTLED + username)[:SOURCE_LENGTH] == source
+                if decided_by(username) == source
             }
     return found

@@ -18,14 +18,11 @@ def lineage_of(campaign: Campaign, run: EstimateRun | None) -> dict[str, Any]:
         "generation": campaign.generation,
     }
     if run:
-        lineage["estimates"] = {
-            "run": run.pk,
-            "name": run.name,
-            "method": run.method,
-            "policy": run.policy,
-            "seed": run.seed,
-            "parameters": run.parameters,
-            "code_version": run.code_version,
-            "sandbox_level": run.sandbox_level,
-        }
+        lineage["estimates"] = {**told_of(run), "sandbox_level": run.sandbox_level}
     return lineage
+
+
+def told_of(run: EstimateRun) -> dict[str, Any]:
+    """What a manifest keeps of any search."""
+    names = ("name", "method", "policy", "seed", "parameters", "code_version")
+    return {"run": run.pk, **{name: getattr(run, name) for name in names}}

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate, StepEstimate
 from labelsite.snapshots.evidence import CHUNK
+from labelsite.snapshots.lineage import told_of
 from labelsite.snapshots.models import LabelSource
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import MISSING
@@ -72,8 +73,7 @@ def with_second(rows: Iterable[SnapshotRow], second: EstimateRun, rule: LabelRul
 
 def described(second: EstimateRun) -> dict[str, Any]:
     """A second search as a manifest keeps it."""
-    names = ("name", "method", "policy", "seed", "parameters", "code_version")
-    return {"kind": "estimates", "run": second.pk, **{name: getattr(second, name) for name in names}}
+    return {"kind": "estimates", **told_of(second)}
 
 
 def _estimates(run: EstimateRun, solutions: list[int]) -> dict[int, dict[int, dict[str, Any]]]:

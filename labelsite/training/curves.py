@@ -1,12 +1,9 @@
-"""The curves of training runs: read from what the job reported, drawn one or several to a chart."""
+"""The curves of training runs, drawn one or several to a chart."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
-from pathlib import Path
 
 from django.utils.translation import gettext as _
 
@@ -33,28 +30,6 @@ class RunCurves:
 
     name: str
     metrics: Mapping[str, Points]
-
-
-def read_curves(path: Path) -> dict[str, Points]:
-    """The metrics in a job's progress.jsonl; {} when there is none yet.
-
-    A resumed attempt goes over some updates again: the later report of an update is the one that counts.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    found: dict[str, dict[float, float]] = {}
-    for line in lines:
-        try:
-            report = json.loads(line)
-        except ValueError:
-            # The last line may be half-written.
-            continue
-        for name, value in (report.get("metrics") or {}).items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
-                found.setdefault(name, {})[float(report.get("done") or 0)] = float(value)
-    return {name: sorted(points.items()) for name, points in found.items()}
 
 
 def charts(runs: Sequence[RunCurves]) -> list[Chart]:

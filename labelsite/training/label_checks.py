@@ -10,13 +10,11 @@ from django.utils.translation import gettext as _
 
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.wording import listed, said
-from ml.commands.rule_options import PARTS
+from ml.commands import rule_options
 from ml.targets import LabelRule
 from ml.targets.rules import CHOICES, SAYS, idle_parts, takes_shares_of_ends
 from ml.training_choices import LEARN_LABELS_OF_STEPS
 
-# Options of the form that decide the labels anew, by what the rule calls them.
-RULE_FIELDS = PARTS
 # Said of every rule; the other parts only where they are not as usual.
 _ALWAYS_SAID = ("neutral", "target", "threshold", "mixture")
 _PARTS = (*_ALWAYS_SAID, "given_up", "after_mistake", "automatic_weight")
@@ -24,7 +22,9 @@ _PARTS = (*_ALWAYS_SAID, "given_up", "after_mistake", "automatic_weight")
 
 def asked_rule(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of the label rule that the form names; an empty field leaves them as they were frozen."""
-    return {part: chosen[name] for name, part in RULE_FIELDS.items() if chosen.get(name) not in (None, "")}
+    return {
+        part: chosen[name] for name, part in rule_options.PARTS.items() if chosen.get(name) not in (None, "")
+    }
 
 
 def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[str, bool]:
@@ -113,16 +113,16 @@ def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tupl
     return False, asdict(LabelRule(labels=labels, **asked))
 
 
-def idle_options(labels: str, chosen: Mapping[str, Any]) -> list[str]:
-    """The same by the options' names."""
-    parts = idle_parts(labels, asked_rule(chosen))
-    return [name for name, part in RULE_FIELDS.items() if part in parts]
-
-
 def idle(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for and would do nothing in such labels; the command refuses it."""
     for part in idle_parts(labels, asked_rule(chosen)):
         yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
+
+
+def idle_options(labels: str, chosen: Mapping[str, Any]) -> list[str]:
+    """The same by the options' names."""
+    parts = idle_parts(labels, asked_rule(chosen))
+    return [name for name, part in rule_options.PARTS.items() if part in parts]
 
 
 def doubts(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:

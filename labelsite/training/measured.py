@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-AT_THRESHOLD = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact")
+from ml.evaluation.first_mistake import AT_THRESHOLD
 
 
 def measured(figures: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils.translation import gettext_noop
 
-from labelsite.jobs.models import Job, JobKind, JobState
-from labelsite.jobs.titles import as_columns, worded
+from labelsite.jobs.results import add_to_result, record_done
+from labelsite.jobs.titles import worded
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import checkpoints
 from labelsite.training.joining import joined_name
@@ -51,8 +50,7 @@ def register_checkpoint(folder: Path, name: str = "") -> Checkpoint:
             return known
         run = _run(trained_on, card, name)
         checkpoint = Checkpoint.objects.create(run=run, folder=kept.name, sha256=kept.name, card=card)
-        result = {"checkpoint_id": checkpoint.pk, "sha256": checkpoint.sha256}
-        Job.objects.filter(pk=run.job_id).update(result=result)
+        add_to_result(run.job_id, {"checkpoint_id": checkpoint.pk, "sha256": checkpoint.sha256})
     return checkpoint
 
 
@@ -86,7 +84,7 @@ def _run(snapshots: Sequence[Snapshot], card: Mapping[str, Any], name: str) -> T
     run = TrainingRun.objects.create(
         name=said(title)[:LONGEST_NAME],
         snapshot=snapshots[0],
-        job=_finished_job(title),
+        job=record_done(REGISTER, title),
         objective=objective,
         labels=labels[:10],
         base=_base(card)[:LONGEST_BASE],
@@ -101,14 +99,3 @@ def _base(card: Mapping[str, Any]) -> str:
     """The base as it was asked for: a smaller one may have stood in for it."""
     base = card.get("base") or {}
     return str(base.get("instead_of") or base.get("name") or "") if isinstance(base, Mapping) else str(base)
-
-
-def _finished_job(title: Sayable) -> Job:
-    return Job.objects.create(
-        kind=JobKind.DJANGO,
-        verb=REGISTER,
-        state=JobState.DONE,
-        started_at=Now(),
-        finished_at=Now(),
-        **as_columns(title),
-    )

@@ -6,14 +6,12 @@ import tempfile
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from labelsite.autolabels.importers import read_scores
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.matching import match, with_rows
 from labelsite.campaigns.models import Campaign
-from labelsite.jobs.models import Job, JobKind, JobState
-from labelsite.jobs.titles import as_columns
+from labelsite.jobs.results import add_to_result, record_done
 from labelsite.training.models import Checkpoint
 from labelsite.training.services import load_campaign_scores
 from ml.errors import BadRecord
@@ -41,17 +39,10 @@ def load_file(
             raise BadRecord(str(path), 1, "no line", "a line for each solution")
         # Whoever measures the checkpoint asks which solutions it had.
         given = [int(line.id) for line in read_scores(ready / "scores.jsonl")]
-        job = Job.objects.create(
-            kind=JobKind.DJANGO,
-            verb=LOAD,
-            state=JobState.DONE,
-            spec={"campaign": campaign.pk, "checkpoint": checkpoint.pk, "solutions": given},
-            started_at=Now(),
-            finished_at=Now(),
-            **as_columns(title),
-        )
+        spec = {"campaign": campaign.pk, "checkpoint": checkpoint.pk, "solutions": given}
+        job = record_done(LOAD, title, spec)
         run = ScoreRun.objects.create(name=title[:LONGEST_NAME], job=job, checkpoint_sha256=checkpoint.sha256)
         checkpoint.score_runs.add(run)
         counts = load_campaign_scores(job, ready, lambda: None)
-        Job.objects.filter(pk=job.pk).update(result=counts)
+        add_to_result(job.pk, counts)
     return run, counts

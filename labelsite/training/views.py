@@ -19,13 +19,13 @@ from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.arranging import arrangement_told
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.jobs.models import Job, JobState
-from labelsite.jobs.series import tail
+from labelsite.jobs.series import read_metrics, tail
 from labelsite.jobs.workers import queues_served
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import plots, services
 from labelsite.training.checks import plan_for
 from labelsite.training.comparing import differences, flat, results
-from labelsite.training.curves import RunCurves, charts, read_curves
+from labelsite.training.curves import RunCurves, charts
 from labelsite.training.evaluated import evaluations_of
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
@@ -115,7 +115,7 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "checkpoint": getattr(run, "checkpoint", None),
         "validation": measured(run.validation),
         "losses": lost(run.counts),
-        "charts": charts([RunCurves(run.name, read_curves(run.job.folder / "progress.jsonl"))]),
+        "charts": charts([RunCurves(run.name, read_metrics(run.job.folder / "progress.jsonl"))]),
         "seconds_left": _seconds_left(run.job),
         "log": tail(run.job.attempt_folder / "log.txt", lines=60),
         "has_no_worker": run.job.state == "queued" and run.job.queue not in queues_served(),
@@ -132,7 +132,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     curves = [
         RunCurves(
             " · ".join(filter(None, (str(run.pk), letter, run.name))),
-            read_curves(run.job.folder / "progress.jsonl"),
+            read_metrics(run.job.folder / "progress.jsonl"),
         )
         for run, letter in zip(runs, letters, strict=True)
     ]

@@ -34,6 +34,7 @@ from ml.targets.rules import (
     doubt_about_shares,
     idle_parts,
     is_given_up,
+    option_of,
     refuse_shares_of_ends,
 )
 
@@ -190,8 +191,9 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     # A second method's word counts for automatic labels as well.
     asked = {k: v for k, v in given.items() if k != "mixture"} if options.second_verdicts else given
     if idle := idle_parts(labels, given if labels == "mixed" else asked):
-        named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
-        raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")
+        raise MisstepError(
+            f"--{option_of(idle[0])} would change nothing in labels {labels}, expected it left out"
+        )
     if options.estimates and labels == "human":
         raise MisstepError("--estimates with --labels human, expected automatic or mixed labels with it")
     return LabelRule(**{**given, "labels": labels})

@@ -15,6 +15,8 @@ import numpy as np
 
 Scores = Sequence[float | None]
 MISSING = -2
+# The figures of one threshold, beside the counts of what they are measured on.
+AT_THRESHOLD = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact")
 
 
 def predict(scores: Scores, threshold: float) -> int | None:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ml.errors import MisstepError
-from ml.pocket.expression import NotAnExpression, Sum, Term, evaluate, letters, parse
-from ml.pocket.plan import flattened, levels, strip_brackets
+from ml.pocket.expression import NotAnExpression, Sum, Term, evaluate, letters, parse, strip_brackets
+from ml.pocket.plan import flattened, levels
 from ml.pocket.problems import expression_of
 
 _FENCE = re.compile(r"```(?:python)?\s*\n(.*?)```", re.DOTALL)

@@ -54,6 +54,24 @@ def as_number(factor: Factor) -> int | None:
     return None if inner is None else factor.terms[0].sign * inner
 
 
+def without_brackets(factor: Factor) -> Factor:
+    """A lone number without its brackets; any other factor as it is."""
+    value = as_number(factor)
+    return factor if value is None else value
+
+
+def strip_brackets(expression: Sum) -> Sum:
+    """The expression without brackets around the whole of it, as `((600 + 12))` is `600 + 12`."""
+    while (
+        len(expression.terms) == 1 and expression.terms[0].sign > 0 and len(expression.terms[0].factors) == 1
+    ):
+        inner = expression.terms[0].factors[0]
+        if not isinstance(inner, Sum):
+            break
+        expression = inner
+    return expression
+
+
 def show(expression: Sum) -> str:
     """The expression's text, without brackets around the whole."""
     parts: list[str] = []

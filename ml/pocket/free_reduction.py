@@ -7,7 +7,7 @@ done in the head. All of these are here, and the slips that go with them.
 
 from __future__ import annotations
 
-from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number
+from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, without_brackets
 from ml.pocket.slips import Hand
 from ml.pocket.taste import Taste
 
@@ -95,7 +95,7 @@ class _FreeHand:
         """A hop of a level without open brackets."""
         if self._often(self.taste.leap * (1.0 if _operations(level) <= 2 else 0.3)):
             return number(self._in_the_head(level))
-        plain = Sum(tuple(Term(t.sign, tuple(map(_opened, t.factors))) for t in level.terms))
+        plain = Sum(tuple(Term(t.sign, tuple(map(without_brackets, t.factors))) for t in level.terms))
         if plain != level and self._often(0.4):
             return self._unwrapped(level, plain)
         if len(plain.terms) > 1 and self.hand.slips(self.hand.care.grouping):
@@ -249,11 +249,6 @@ class _FreeHand:
             total = signed if total is None else self.hand.add(total, signed)
         assert total is not None
         return total
-
-
-def _opened(factor: Factor) -> Factor:
-    value = as_number(factor)
-    return factor if value is None else value
 
 
 def bared(level: Sum) -> Sum:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ml.pocket.expression import Factor, Sum, Term, number
+from ml.pocket.expression import Factor, Sum, Term, number, strip_brackets
 
 _NAMES = "ABCDEFGH"
 Habit = Literal["fine", "usual", "strange", "free"]
@@ -122,18 +122,6 @@ def _renamed(formula: Sum, names: dict[str, Factor]) -> Sum:
         factors = [_renamed(f, names) if isinstance(f, Sum) else names[str(f)] for f in term.factors]
         terms.append(Term(term.sign, tuple(factors)))
     return Sum(tuple(terms))
-
-
-def strip_brackets(expression: Sum) -> Sum:
-    """The expression without brackets around the whole of it."""
-    while (
-        len(expression.terms) == 1 and expression.terms[0].sign > 0 and len(expression.terms[0].factors) == 1
-    ):
-        inner = expression.terms[0].factors[0]
-        if not isinstance(inner, Sum):
-            break
-        expression = inner
-    return expression
 
 
 def levels(root: Sum) -> int:

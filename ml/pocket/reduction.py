@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number
+from ml.pocket.expression import (
+    Factor,
+    Sum,
+    Term,
+    as_number,
+    evaluate,
+    number,
+    strip_brackets,
+    without_brackets,
+)
 from ml.pocket.slips import Hand
 
 LONGEST_CHAIN = 40
@@ -79,19 +88,14 @@ def _hop(expression: Sum, hand: Hand, manner: Manner) -> Sum:
 
 def _unwrapped(expression: Sum) -> Sum:
     """Brackets around lone numbers taken off."""
-    return Sum(tuple(Term(t.sign, tuple(_unwrapped_factor(f) for f in t.factors)) for t in expression.terms))
-
-
-def _unwrapped_factor(factor: Factor) -> Factor:
-    value = as_number(factor)
-    return factor if value is None else value
+    return Sum(tuple(Term(t.sign, tuple(without_brackets(f) for f in t.factors)) for t in expression.terms))
 
 
 def _inner_hop(term: Term, hand: Hand, manner: Manner) -> Term:
     factors: list[Factor] = []
     for factor in term.factors:
         if isinstance(factor, Sum):
-            inner = _single_brackets(_hop(factor, hand, manner))
+            inner = strip_brackets(_hop(factor, hand, manner))
             value = as_number(inner)
             if value is None or (manner.keep_brackets and value < 0):
                 factors.append(inner)
@@ -100,16 +104,6 @@ def _inner_hop(term: Term, hand: Hand, manner: Manner) -> Term:
         else:
             factors.append(factor)
     return Term(term.sign, tuple(factors))
-
-
-def _single_brackets(inner: Sum) -> Sum:
-    """`((600 + 12))` as `(600 + 12)`."""
-    while len(inner.terms) == 1 and inner.terms[0].sign > 0 and len(inner.terms[0].factors) == 1:
-        factor = inner.terms[0].factors[0]
-        if not isinstance(factor, Sum):
-            break
-        inner = factor
-    return inner
 
 
 def _multiply_once(term: Term, hand: Hand) -> Term:

@@ -11,9 +11,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show
+from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show, strip_brackets
 from ml.pocket.free_reduction import bared, free_chain
-from ml.pocket.plan import Habit, Plan, make_plan, strip_brackets
+from ml.pocket.plan import Habit, Plan, make_plan
 from ml.pocket.reduction import Manner, chain
 from ml.pocket.slips import (
     CARELESS_AFTER_PROSE,

@@ -8,7 +8,6 @@ fine-tuning of zero-shot models").
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,7 +22,14 @@ from safetensors.torch import save_file
 from ml.finished_run import refuse_another, tell_finished
 from ml.prm.averaged_parts import READ_ALIKE, Part, origins, read_parts
 from ml.prm.card import made_by
-from ml.prm.checkpoint import PROBLEMS, check_whole, problems_taught, publish, refused_by_the_system
+from ml.prm.checkpoint import (
+    PROBLEMS,
+    check_whole,
+    problems_taught,
+    publish,
+    refused_by_the_system,
+    write_story,
+)
 from ml.prm.distributed import Group
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, refuse_unmovable, writing_alone
 from ml.progress import Progress
@@ -121,11 +127,7 @@ def _write_rest(parts: Sequence[Part], partial: Path, card: Mapping[str, Any]) -
     for path in sorted(first.iterdir()):
         if path.is_file() and path.name not in OWN_FILES and path.suffix != ".safetensors":
             shutil.copyfile(path, partial / path.name)
-    taught = problems_taught([], [part.folder for part in parts])
-    (partial / PROBLEMS).write_text("\n".join(taught) + "\n", encoding="utf-8")
-    (partial / "card.json").write_text(
-        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    write_story(partial, card, problems_taught([], [part.folder for part in parts]))
 
 
 def _snapshots(named: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -40,6 +40,12 @@ def problems_taught(own: Iterable[str], earlier: Iterable[Path]) -> list[str]:
     return sorted(known)
 
 
+def write_story(folder: Path, card: Mapping[str, Any], taught: Iterable[str]) -> None:
+    """What a checkpoint says of itself: its card, and the problems that it knows."""
+    (folder / PROBLEMS).write_text("\n".join(taught) + "\n", encoding="utf-8")
+    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 @contextmanager
 def refused_by_the_system(folder: Path) -> Iterator[None]:
     """Tells a full disk as Python does: safetensors and tokenizers say it in exceptions of their own, by its number."""

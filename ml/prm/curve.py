@@ -32,7 +32,7 @@ from ml.prm.score import Scorer, Unscored
 from ml.progress import Progress
 from ml.snapshot import Snapshot, SnapshotRow, problem_hash
 from ml.targets import label_rows
-from ml.targets.rules import idle_parts
+from ml.targets.rules import idle_parts, option_of
 
 
 class Place(NamedTuple):
@@ -184,9 +184,8 @@ def refuse_idle(request: Request, kinds: Sequence[str]) -> None:
     """Raises MisstepError for a part of the rule that would change nothing in any kind of labels."""
     idle = [set(idle_parts(kind, request.asked)) for kind in kinds]
     for part in set.intersection(*idle):
-        option = "label-rule" if part == "mixture" else part.replace("_", "-")
         raise MisstepError(
-            f"--{option} would change nothing in labels {', '.join(kinds)}, expected it left out"
+            f"--{option_of(part)} would change nothing in labels {', '.join(kinds)}, expected it left out"
         )
 
 

@@ -17,7 +17,7 @@ from ml.prm.second_opinion import SecondOpinion
 from ml.prm.training_settings import TrainingSettings
 from ml.snapshot import Snapshot, read_snapshot
 from ml.targets import LabelRule, frozen_rule
-from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
+from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, option_of, unseen_parts
 from ml.training_choices import CLASSIFYING, NAMED_BASES
 
 # Where an outcome may be read by the likelihood head, and what its reading is called then.
@@ -98,7 +98,7 @@ def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:
     frozen_as = str(manifest.get("labels", LabelRule.labels))
     labels = request.labels or frozen_as
     for part in idle_parts(labels, request.asked):
-        option = "label-rule" if part == "mixture" else part.replace("_", "-")
+        option = option_of(part)
         if part in unseen_parts(labels, request.asked):
             mixture = request.asked.get("mixture", LabelRule.mixture)
             seen_by = " or ".join(name for name, unseen in UNSEEN_BY.items() if part not in unseen)

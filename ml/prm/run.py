@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from ml.devices import refuse_missing_device
 from ml.errors import MisstepError
 from ml.prm.card import begun_card, made_by
-from ml.prm.checkpoint import PROBLEMS, publish, refused_by_the_system
+from ml.prm.checkpoint import publish, refused_by_the_system, write_story
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
 from ml.prm.finished_training import asked_for, finished_card
@@ -250,10 +250,7 @@ def _publish(model: ProcessRewardModel, ready: Prepared, card: dict[str, Any], r
         ready.base.tokenizer.save(partial)
     lines = "".join(json.dumps(line) + "\n" for line in run.history)
     (partial / "metrics.jsonl").write_text(lines, encoding="utf-8")
-    (partial / PROBLEMS).write_text("\n".join(ready.taught) + "\n", encoding="utf-8")
-    (partial / "card.json").write_text(
-        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    write_story(partial, card, ready.taught)
     publish(partial, request.out)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml.evaluation.first_mistake import Scores, first_mistake_report
+from ml.evaluation.first_mistake import AT_THRESHOLD, Scores, first_mistake_report
 from ml.prm.distributed import Group
 from ml.prm.example import Example
 from ml.prm.model import ProcessRewardModel
@@ -21,7 +21,6 @@ from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, has_verdict
 
 COUNTS = ("count", "count_wrong", "count_right")
-AT_THRESHOLD = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact")
 # What of the figures stands beside the loss while a model trains.
 WATCHED = ("f1", "step_auc")
 IsStopping = Callable[[], bool]

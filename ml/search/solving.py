@@ -18,7 +18,7 @@ from ml.search.cost import Cost
 from ml.search.metered import metered
 from ml.search.named_options import NamedOption, options_of
 from ml.search.requests import Search
-from ml.search.trajectories import (
+from ml.search.several_trees import (
     MctsStarTrees,
     RStarTrees,
     mcts_star_trajectories,
@@ -120,17 +120,6 @@ METHODS: Mapping[str, Method] = {
     "tree-of-thought": Method(
         _sized_by_options(beam.tree_of_thought), beam.TreeOfThought(), _THOUGHTS, _with_thoughts
     ),
-    "mcts-star": Method(
-        mcts_star_trajectories,
-        MctsStarTrees(use_value_model=True, stop_at_answer=True),
-        _MCTS_STAR,
-        _one_by_one,
-    ),
-    "rstar": Method(
-        rstar_trajectories,
-        RStarTrees(use_preference_model=True, ends_by_model=True),
-        _RSTAR,
-        _one_by_one,
-        is_signed=True,
-    ),
+    "mcts-star": Method(mcts_star_trajectories, MctsStarTrees(), _MCTS_STAR, _one_by_one),
+    "rstar": Method(rstar_trajectories, RStarTrees(), _RSTAR, _one_by_one, is_signed=True),
 }

@@ -180,6 +180,11 @@ def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
     return UNSEEN_BY.get(str(asked.get("mixture", LabelRule.mixture)), ()) if labels == "mixed" else ()
 
 
+def option_of(part: str) -> str:
+    """What the commands call a part of the rule, without the dashes before it."""
+    return "label-rule" if part == "mixture" else part.replace("_", "-")
+
+
 def takes_shares_of_ends(rule: LabelRule, method: str | None) -> bool:
     """Whether the rule takes for a label the share of right ones among the distinct ends that a tree search met."""
     return method in SHARES_OF_ENDS and rule.target == "soft" and rule.sees_target

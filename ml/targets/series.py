@@ -10,6 +10,12 @@ from ml.records import SolutionEstimate
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 
 
+def series_of(estimate: SolutionEstimate) -> dict[str, Any]:
+    """One list for each kind of estimate, with an entry for each step; and the search's method, where it is known."""
+    series = {name: [getattr(step, name) for step in estimate.steps] for name in SERIES}
+    return {**series, **({"method": estimate.method} if estimate.method else {})}
+
+
 def series_from(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The same from what is known of each step. One that no rollout went through was visited 0 times; everything else
     of it is unknown.
@@ -18,9 +24,3 @@ def series_from(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name in ("visits", "correct"):
         series[name] = [value or 0 for value in series[name]]
     return series
-
-
-def series_of(estimate: SolutionEstimate) -> dict[str, Any]:
-    """One list for each kind of estimate, with an entry for each step; and the search's method, where it is known."""
-    series = {name: [getattr(step, name) for step in estimate.steps] for name in SERIES}
-    return {**series, **({"method": estimate.method} if estimate.method else {})}

@@ -170,6 +170,13 @@ def test_a_run_shows_its_solutions_and_how_its_q_values_lie(client):
     assert counts == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 
 
+def test_a_page_that_still_follows_a_run_that_is_over_is_told_to_load_itself_again(client):
+    log_in(client, "reviewer")
+    run = make_estimates(make_solution(["One."]), [1.0])
+    answer = client.get(reverse("autolabels:run", args=[run.pk]), headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Refresh"], answer.content) == (200, "true", b"")
+
+
 def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
     log_in(client, "reviewer")
     for _ in range(5):

@@ -2,8 +2,8 @@
 
 from django.utils import translation
 
-from labelsite.jobs.series import curves
-from labelsite.training.curves import RunCurves, charts, read_curves
+from labelsite.jobs.series import curves, read_metrics
+from labelsite.training.curves import RunCurves, charts
 
 
 def losses(count):
@@ -20,7 +20,7 @@ def test_the_last_value_of_a_smoothed_line_is_the_reported_one():
 def test_a_value_without_end_is_no_point_of_a_curve(tmp_path):
     path = tmp_path / "progress.jsonl"
     path.write_text('{"done": 1, "metrics": {"loss": Infinity}}\n{"done": 2, "metrics": {"loss": 0.5}}\n')
-    found = read_curves(path)
+    found = read_metrics(path)
     assert found == {"loss": [(2.0, 0.5)]} and charts([RunCurves("a", found)])
     path.write_text(path.read_text() + '{"done": 3, "metrics": {"loss": 0.25}}\n')
     (curve,) = curves(path)

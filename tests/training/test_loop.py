@@ -13,12 +13,12 @@ from labelsite.campaigns.models import Campaign
 from labelsite.comparison import evidence
 from labelsite.comparison.services import start_campaign_estimates
 from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.series import read_metrics
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Solution, Step
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
 from labelsite.training import checkpoints, services
-from labelsite.training.curves import read_curves
 from labelsite.training.models import Checkpoint, EvaluationKind
 from labelsite.training.pairing import OUTCOMES, RULE
 from labelsite.training.plots import choices, evaluation_charts
@@ -74,7 +74,7 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     said_by = {**checkpoint.card["label_rule"], **checkpoint.card["config"]}
     assert {name: said_by[name] for name in rare} == rare
     assert not (job.outputs / "checkpoint.state").exists()
-    assert read_curves(job.folder / "progress.jsonl")["loss"][-1][0] == 12
+    assert read_metrics(job.folder / "progress.jsonl")["loss"][-1][0] == 12
 
     scores = services.score_campaign(checkpoint, campaign)
     result = run(scores.job).result

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from ml.errors import MisstepError
-from ml.pocket.expression import Sum
-from ml.pocket.plan import levels, strip_brackets
+from ml.pocket.expression import Sum, strip_brackets
+from ml.pocket.plan import levels
 from ml.pocket.problems import LARGEST_ANSWER, expression_of, from_request, generate, is_pocket_problem
 from tests.data import real_data
 

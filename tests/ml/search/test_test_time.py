@@ -10,7 +10,7 @@ from ml.aggregation import AGGREGATIONS, product
 from ml.evaluation.best_of_n import aggregate
 from ml.execution import sandbox
 from ml.policies.protocol import Continuation
-from ml.search import beam, best_of_n, trajectories
+from ml.search import beam, best_of_n, several_trees
 from ml.search.completing import best_open
 from ml.search.cost import Cost
 from ml.search.metered import metered
@@ -102,11 +102,11 @@ def test_every_method_beats_a_single_sample():
         "beam": lambda p: beam.search(p, beam.Beam(beams=8, width=4), 0),
         "dvts": lambda p: beam.search(p, beam.Beam(beams=8, width=4, diverse=True), 0),
         "tree of thought": lambda p: beam.tree_of_thought(p, beam.TreeOfThought(candidates=4), 0),
-        "rstar": lambda p: trajectories.rstar_trajectories(
-            p, trajectories.RStarTrees(rollouts=6, candidates=3), 2, 0
+        "rstar": lambda p: several_trees.rstar_trajectories(
+            p, several_trees.RStarTrees(rollouts=6, candidates=3), 2, 0
         ),
-        "mcts*": lambda p: trajectories.mcts_star_trajectories(
-            p, trajectories.MctsStarTrees(rollouts=40), 2, 0
+        "mcts*": lambda p: several_trees.mcts_star_trajectories(
+            p, several_trees.MctsStarTrees(rollouts=40), 2, 0
         ),
     }
     for name, make in methods.items():
@@ -117,11 +117,13 @@ def test_every_method_beats_a_single_sample():
 
 
 SMALL_TREES = {
-    "mcts*": lambda p: trajectories.mcts_star_trajectories(p, trajectories.MctsStarTrees(rollouts=2), 1, 0),
-    "two trees of mcts*": lambda p: trajectories.mcts_star_trajectories(
-        p, trajectories.MctsStarTrees(rollouts=1), 2, 0
+    "mcts*": lambda p: several_trees.mcts_star_trajectories(p, several_trees.MctsStarTrees(rollouts=2), 1, 0),
+    "two trees of mcts*": lambda p: several_trees.mcts_star_trajectories(
+        p, several_trees.MctsStarTrees(rollouts=1), 2, 0
     ),
-    "rstar": lambda p: trajectories.rstar_trajectories(p, trajectories.RStarTrees(rollouts=2, depth=3), 1, 0),
+    "rstar": lambda p: several_trees.rstar_trajectories(
+        p, several_trees.RStarTrees(rollouts=2, depth=3), 1, 0
+    ),
 }
 
 
@@ -133,7 +135,7 @@ def test_trees_too_small_to_meet_an_end_answer_by_completing_their_best_open_nod
 
 def test_the_completion_of_an_open_node_is_counted_in_what_the_search_costs():
     problem, cost = PROBLEMS[0], Cost()
-    search = trajectories.mcts_star_trajectories(problem, trajectories.MctsStarTrees(rollouts=1), 1, 0)
+    search = several_trees.mcts_star_trajectories(problem, several_trees.MctsStarTrees(rollouts=1), 1, 0)
     walk = Walk(ChainPolicy(), sandbox(), TrueValues())
     texts = Counter()
     chosen = next(iter(walk.drive([("only", metered(search, cost, texts))]))).result
@@ -188,8 +190,10 @@ def test_no_method_looks_at_the_reference_answer():
     makes = [
         lambda p: best_of_n.search(p, best_of_n.BestOfN(n=4), 0),
         lambda p: beam.search(p, beam.Beam(beams=4, width=2), 0),
-        lambda p: trajectories.rstar_trajectories(p, trajectories.RStarTrees(rollouts=4, candidates=3), 2, 0),
-        lambda p: trajectories.mcts_star_trajectories(p, trajectories.MctsStarTrees(rollouts=20), 1, 0),
+        lambda p: several_trees.rstar_trajectories(
+            p, several_trees.RStarTrees(rollouts=4, candidates=3), 2, 0
+        ),
+        lambda p: several_trees.mcts_star_trajectories(p, several_trees.MctsStarTrees(rollouts=20), 1, 0),
     ]
     for make in makes:
         found = []
@@ -208,23 +212,23 @@ def test_diverse_subtrees_start_from_different_draws():
 
 def test_only_the_best_trees_vote():
     trees = [Candidate((), answer, (value,)) for answer, value in [("7", 0.9), ("8", 0.5), ("8", 0.45)]]
-    assert trajectories.vote_of_the_best(trees, top=1) == "7"
-    assert trajectories.vote_of_the_best(trees, top=3) == "8"
+    assert several_trees.vote_of_the_best(trees, top=1) == "7"
+    assert several_trees.vote_of_the_best(trees, top=3) == "8"
     # A preference model's values lie between -1 and 1: the better of two doubted answers still wins.
     doubted = [Candidate((), "7", (-0.2,)), Candidate((), "8", (-0.9,))]
-    assert trajectories.vote_of_the_best(doubted, top=2) == "7"
-    assert trajectories.vote_of_the_best([], top=4) is None
+    assert several_trees.vote_of_the_best(doubted, top=2) == "7"
+    assert several_trees.vote_of_the_best([], top=4) is None
 
 
 @pytest.mark.parametrize("name", ["mcts-star", "rstar"])
 def test_so_many_trees_vote_as_a_caller_says(name, monkeypatch):
-    asked, judged = [], trajectories.vote_of_the_best
+    asked, judged = [], several_trees.vote_of_the_best
 
     def noted(candidates, top):
         asked.append(top)
         return judged(candidates, top)
 
-    monkeypatch.setattr(trajectories, "vote_of_the_best", noted)
+    monkeypatch.setattr(several_trees, "vote_of_the_best", noted)
     method = METHODS[name]
     for chosen in ({}, {"voters": 2}):
         options = method.sized(3, {"rollouts": 20, "candidates": 3, **chosen})

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from ml.policies.protocol import Prefix
 from ml.records import Problem
 from ml.search import rest_mcts, rstar
 from ml.search.completing import best_open, completed
-from ml.search.named_options import Count
+from ml.search.named_options import ByModel, Count, With
 from ml.search.requests import Aside, Grade, Graded, Search, Value, gather
 from ml.search.tree import Node, Tree
 from ml.search.voting import Candidate, Chosen, vote
@@ -23,36 +24,36 @@ TOP = 4
 
 @dataclass(frozen=True, slots=True)
 class RStarTrees(rstar.RStar):
-    """Options of each of several trees, and how many of their best answers vote at the end."""
+    """Options of each of several trees, and how many of their best answers vote at the end. At test time the preference
+    model stands in place of the reference, also at the ends.
+    """
 
+    use_preference_model: ByModel[bool] = True
+    ends_by_model: Annotated[bool, With("use_preference_model")] = True
     voters: Count = TOP
 
 
 @dataclass(frozen=True, slots=True)
 class MctsStarTrees(rest_mcts.RestMcts):
-    """As `RStarTrees`, for MCTS*."""
+    """As `RStarTrees`, for MCTS*: each tree is stopped at its first ended node that is good enough."""
 
+    use_value_model: ByModel[bool] = True
+    stop_at_answer: bool = True
     voters: Count = TOP
 
 
 def rstar_trajectories(
     problem: Problem, options: RStarTrees, trajectories: int, seed: int, style: str = "prose"
 ) -> Search[Chosen]:
-    """`trajectories` searches by rStar with the preference model in place of the reference at the ends; the best
-    answers vote.
-    """
-    chosen = replace(options, use_preference_model=True, ends_by_model=True)
-    return _vote_of_trees(rstar.search, problem, chosen, trajectories, seed, style)
+    """`trajectories` searches by rStar; the best answers vote."""
+    return _vote_of_trees(rstar.search, problem, options, trajectories, seed, style)
 
 
 def mcts_star_trajectories(
     problem: Problem, options: MctsStarTrees, trajectories: int, seed: int, style: str = "prose"
 ) -> Search[Chosen]:
-    """`trajectories` searches by MCTS*, each stopped at its first ended node that is good enough; the best answers
-    vote.
-    """
-    chosen = replace(options, use_value_model=True, stop_at_answer=True)
-    return _vote_of_trees(rest_mcts.search, problem, chosen, trajectories, seed, style)
+    """`trajectories` searches by MCTS*; the best answers vote."""
+    return _vote_of_trees(rest_mcts.search, problem, options, trajectories, seed, style)
 
 
 def _vote_of_trees(
