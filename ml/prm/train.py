@@ -98,7 +98,7 @@ def train(
             run.history.append(
                 {"step": run.step, "loss": found.loss, "accuracy": found.accuracy, "learning_rate": rate}
             )
-            read = sum(len(example.reads) for example in batch)
+            read = sum(example.readings for example in batch)
             pace = {_pace_of(settings): round(read / (time.perf_counter() - started), 1)}
             is_looked_at = validate is not None and _is_due(run.step, settings)
             if not is_looked_at:
