@@ -172,6 +172,20 @@ def test_a_checkpoint_lends_its_head_to_the_same_objective_alone(tmp_path, objec
     assert torch.equal(base.model.state_dict()[layer], saved[layer])
 
 
+@pytest.mark.parametrize("objective", ["value", "preference"])
+@pytest.mark.parametrize("has_head", [True, False])
+def test_a_fresh_scalar_head_says_almost_nothing_on_a_wide_base_either(tmp_path, objective, has_head):
+    torch.manual_seed(7)
+    config = small_config(2048, 2, hidden_size=2048, num_hidden_layers=1, num_attention_heads=2)
+    config.intermediate_size = 64
+    build(config, has_language_head=not has_head).save_pretrained(tmp_path)
+    opened("small").tokenizer.save(tmp_path)
+    base = open_base(str(tmp_path), POCKET, HeadSettings(1, objective=objective), 0, None, False)
+    # As large as the last states of pretrained models are, and larger.
+    hidden = 3.0 * torch.randn(200, 2048)
+    assert float(base.model.score(hidden).std()) < 0.25
+
+
 def test_a_checkpoint_of_which_something_was_changed_or_is_missing_is_no_base(tmp_path):
     checkpoint_like(tmp_path)
     opened(str(tmp_path))
