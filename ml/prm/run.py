@@ -181,7 +181,7 @@ def _placed(model: ProcessRewardModel, request: Request, group: Group) -> Proces
     if not _will_split(request, group):
         model.to(group.device)
         return None
-    skeleton, group.is_sharded = shard(model, group.device), True
+    skeleton, group.is_sharded = shard(model, group.device, request.training.bfloat16), True
     return skeleton
 
 
