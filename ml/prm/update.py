@@ -51,7 +51,7 @@ def gradients_of(
     batch = [token_by_token(example) for example in batch]
     normaliser = normaliser_in(batch, settings)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
-    parts = [part for example in batch for part in parts_within(example, settings.tokens_per_row)]
+    parts = _parts_of(batch, settings)
     rows, rounds = _rows_of(parts, settings, group)
     lead = _Lead(device)
     losses: list[torch.Tensor] = []
@@ -92,6 +92,16 @@ def gradients_of(
     sums = [sum(map(float, numbers)) for numbers in (losses, totals, hit)]
     loss_sum, total_sum, right, asked, stopping = group.add_numbers(*sums, asked, float(flag.raised))
     return Updated(loss_sum, right / max(asked, 1), total_sum, stopping > 0)
+
+
+def longest_row(batch: Sequence[Example], settings: TrainingSettings, group: Group) -> int:
+    """The most tokens in any of this process's packed rows of an update."""
+    rows, _ = _rows_of(_parts_of(batch, settings), settings, group)
+    return max((sum(part.tree.size for part in row) for row in rows), default=0)
+
+
+def _parts_of(batch: Sequence[Example], settings: TrainingSettings) -> list[Example]:
+    return [part for example in batch for part in parts_within(example, settings.tokens_per_row)]
 
 
 def _rows_of(
