@@ -15,6 +15,7 @@ from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.prm.checkpoint import check_whole
 from ml.prm.deepening import deepened
+from ml.prm.generic_head import heads_in
 from ml.prm.loading import context_of, load
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import (
@@ -199,7 +200,7 @@ def _with_layers(base: Base, count: int, head: HeadSettings) -> Base:
     if not count:
         return base
     model = deepened(base.model, count, head.is_language_head)
-    return Base(model, base.tokenizer, {**base.origin, "extra_layers": count})
+    return replace(base, model=model, origin={**base.origin, "extra_layers": count})
 
 
 def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None) -> Base:
@@ -231,7 +232,20 @@ def _from_folder(
     if tokenizer.layout.maximum_length > context:
         tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
     origin = {"name": folder.name, "weights": "given", "sha256": hashes_of_weights(folder)}
-    return Base(model, tokenizer, {**origin, "goes_on_with_head": True} if goes_on else origin)
+    if goes_on:
+        return Base(model, tokenizer, {**origin, "goes_on_with_head": True})
+    return Base(model, tokenizer, origin, "" if head.is_language_head else _remark_on_lost_head(folder))
+
+
+def _remark_on_lost_head(folder: Path) -> str:
+    """What a head learned for something else, or for nobody knows what, would be taken for knowledge of labels."""
+    lost = heads_in(folder)
+    if not lost:
+        return ""
+    return (
+        f"--base {folder} holds a trained head ({', '.join(lost[:3])}), which is left out: training starts from the"
+        " layers below it, with a new head (only a checkpoint of the same objective and outputs keeps its own)"
+    )
 
 
 def hashes_of_weights(folder: Path) -> list[str]:

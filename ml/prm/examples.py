@@ -11,7 +11,7 @@ from ml.prm.example import Example
 from ml.prm.packing import TokenTree, chain
 from ml.prm.preferences import PairChoices, preference_examples
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.tokens import Tokens, compact
+from ml.prm.tokens import Tokens
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule, is_bad_problem, is_given_up, label_of
 from ml.targets.snapshot_rows import is_wrong, last_place_for_alternatives
@@ -218,12 +218,14 @@ def _with_options(
 def _outcome(row: SnapshotRow, nodes: list[Tokens], settings: ExampleSettings) -> Example:
     if settings.outcome_tokens == "product":
         return _product(row, nodes)
-    if settings.outcome_tokens == "all":
-        nodes = [nodes[0], *(compact([token]) for node in nodes[1:] for token in node)]
-    reads = [len(nodes) - 1] if settings.outcome_tokens == "last" else list(range(1, len(nodes)))
+    reads_tokens = settings.outcome_tokens == "all"
+    reads_one = reads_tokens or settings.outcome_tokens == "last"
+    reads = [len(nodes) - 1] if reads_one else list(range(1, len(nodes)))
     targets, weights = [_outcome_target(row)] * len(reads), [1.0 / len(reads)] * len(reads)
     reads_paths = settings.outcome_tokens == "products"
-    return Example(row.id, chain(nodes), reads, targets, weights, reads_paths=reads_paths)
+    return Example(
+        row.id, chain(nodes), reads, targets, weights, reads_paths=reads_paths, reads_tokens=reads_tokens
+    )
 
 
 def _product(row: SnapshotRow, nodes: list[Tokens]) -> Example:

@@ -18,6 +18,8 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from ml.errors import MisstepError
 
+# Of transformers' classifiers, and of value models that other tools train.
+HEADS = ("score.", "classifier.", "v_head.")
 TWO_LAYERS = ("score.0.weight", "score.0.bias", "score.2.weight", "score.2.bias")
 
 
@@ -46,6 +48,16 @@ def _classifier_on(backbone: Any, kind: type) -> type:
     name = family.__name__.removesuffix("PreTrainedModel") + "ForTokenClassification"
     body = {"base_model_prefix": backbone.base_model_prefix, "config_class": kind, "__module__": __name__}
     return type(name, (GenericForTokenClassification, family), body)
+
+
+def heads_in(folder: Path) -> list[str]:
+    """The names of the weights in a folder that are a trained head's, and no language model's own."""
+    found: list[str] = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as tensors:
+            held = set(tensors.keys())
+            found += [name for name in held if name.startswith(HEADS)]
+    return sorted(found)
 
 
 def put_two_layers(model: Any, folder: Path) -> bool:

@@ -12,6 +12,7 @@ from ml.prm.checkpoint import said_by_newest
 from ml.prm.request import Request, tolerance
 from ml.prm.resuming import other_settings
 from ml.prm.training_settings import TrainingSettings
+from ml.training_choices import NAMED_BASES
 
 # Options that came later, with what they are where nobody asks for them: states go on which were saved before.
 LATER: dict[str, Any] = {
@@ -60,14 +61,29 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
     }
 
 
-def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
-    """Names the run: the same data, rule and settings. Where states are kept and when it is looked at does not count;
-    what stands behind the base's name is `base_facts`."""
+def computing_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
+    """What decides how much memory and time the run takes, and of its weights no more than how sums are rounded and
+    what dropout draws: a run that ended out of memory goes on with less of it."""
+    config = config_of(request, settings)
+    found = {name: config[name] for name in ("gradient_checkpointing", "compiled")}
+    # Else it decides which solutions of a problem share a tree.
+    return {"tokens_per_row": settings.tokens_per_row, **found} if request.trees == "solution" else found
+
+
+def fingerprint_of(
+    snapshot: str, request: Request, settings: TrainingSettings, is_earlier: bool = False
+) -> str:
+    """Names the run: the same data, rule and settings. Where states are kept, when it is looked at and how it is
+    computed does not count; what stands behind the base's name is `base_facts`.
+
+    is_earlier: as versions of before named it, whose states go on: with how it is computed and where its base lies."""
     body = {**config_of(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
     if body["rule"]["given_up"] == "keep":
         # Snapshots of before there was a choice hold nothing that was given up.
         del body["rule"]["given_up"]
-    body["base"] = request.base
+    body["base"] = request.base if is_earlier or request.base in NAMED_BASES else None
+    if not is_earlier:
+        body = {name: said for name, said in body.items() if name not in computing_of(request, settings)}
     # How steps and problems end is in `base_facts`, which knew it before the card did.
     for name in ("save_every", "validate_every", "validation_limit", "separator", "problem_end"):
         body.pop(name)
@@ -77,14 +93,14 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
         # States of before, when other pairs were made of the same rows, are of another run.
         body["pairs"] = "by mean Q"
     for name, usual in {**LATER, "lora_alpha": _lora_alpha(replace(request, lora_alpha=None))}.items():
-        if body[name] == usual:
+        if body.get(name) == usual:
             body.pop(name)
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def asked_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
+def asked_of(snapshot: str, request: Request, settings: TrainingSettings, is_earlier: bool = False) -> str:
     """The fingerprint as far as the command tells it: how many updates an epoch has is known once examples are made."""
-    return fingerprint_of(snapshot, request, replace(settings, steps=request.steps or 0))
+    return fingerprint_of(snapshot, request, replace(settings, steps=request.steps or 0), is_earlier)
 
 
 def refuse_other_command(states: Path, snapshot: str, request: Request, settings: TrainingSettings) -> None:
@@ -92,7 +108,7 @@ def refuse_other_command(states: Path, snapshot: str, request: Request, settings
     texts are tokenised. Where an earlier version wrote them, that is known if the number of updates was asked for."""
     said = said_by_newest(states)
     begun = said and said.get("fingerprint" if request.steps is not None else "asked")
-    if begun and begun != asked_of(snapshot, request, settings):
+    if begun and begun not in [asked_of(snapshot, request, settings, earlier) for earlier in (False, True)]:
         raise other_settings(states)
 
 

@@ -22,6 +22,8 @@ from ml.prm.model import head_of
 
 # What some families do to the logits of the language model after its head; a plain head does none of it.
 LOGIT_CHANGES = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+# Up to this width transformers' usual deviation leaves a scalar head's first outputs near 0, where tanh has a slope.
+WIDTH = 128
 EXPECTED = "expected a transformers model in safetensors"
 # What helps where a base cannot be read in packed rows.
 BY_ITSELF = "expected another base, or training with --unpacked (right, and slower)"
@@ -154,11 +156,24 @@ def _with_linear_head(
     was_read = own - other_sizes - set(found["missing_keys"])
     if was_read and not keeps_head:
         _draw(head, getattr(model.config, "initializer_range", 0.02))
+    if not (was_read and keeps_head):
+        _narrow_scalar(head)
     return model
 
 
 def _is_of(parameter: nn.Parameter, module: nn.Module) -> bool:
     return any(parameter is own for own in module.parameters())
+
+
+def _narrow_scalar(head: nn.Module) -> None:
+    """Outputs of a fresh head grow with the root of the width and with the hidden states: at 3,584 and a root mean
+    square of 3 they have a deviation of 3.6, where tanh is flat and squared errors are large. Drawn by the inverse of
+    the width they begin near 0, whatever the base; a checkpoint of a run's own has the weights that it was begun with.
+    """
+    for part in head.modules():
+        if isinstance(part, nn.Linear) and part.out_features == 1 and part.in_features > WIDTH:
+            with torch.no_grad():
+                part.weight.mul_(WIDTH / part.in_features)
 
 
 def _draw(head: nn.Module, deviation: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ def objective_loss(
 
 def normaliser_of(
     objective: str,
-    examples: Sequence[Example],
+    examples: Iterable[Example],
     class_weights: Sequence[float] | None = None,
     smoothing: float = 0.0,
 ) -> float:

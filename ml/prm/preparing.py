@@ -205,7 +205,7 @@ def _examples(
         )
     # An outcome is read at tokens, whoever labelled steps.
     read_at = "readings" if request.training.objective == "outcome" else "labelled_steps"
-    counts[read_at] = sum(len(example.reads) for example in examples)
+    counts[read_at] = sum(example.readings for example in examples)
     _refuse_one_class(request.training.objective, examples, counts[read_at])
     if request.trees == "problem":
         examples = by_problem(examples, request.examples.weighting, request.training.tokens_per_row)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ml.prm.example import Example
+from ml.prm.example import Example, token_by_token
 from ml.prm.growing_tree import GrowingTree
 from ml.prm.tokens import Tokens, compact
 
@@ -51,7 +51,7 @@ def by_problem(examples: Iterable[Example], weighting: str, limit: int) -> list[
     """
     done: list[_ProblemTree] = []
     open_trees: dict[tuple[bytes, bool], _ProblemTree] = {}
-    for example in examples:
+    for example in map(token_by_token, examples):
         root = compact(example.tree.tokens[0])
         key = (root.tobytes(), example.reads_paths)
         tree = open_trees.get(key)

@@ -38,14 +38,17 @@ class Run:
 class Mark:
     """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
     settings alone do not say: a base's name stays when what stands behind it changes. asked: the fingerprint without
-    what examples have to be made for (see `identity.asked_of`). made_by: the code that makes this attempt, which makes
-    it no other run. context: the most tokens that a solution may have."""
+    what examples have to be made for (see `identity.asked_of`). made_by, computing: the code that makes this attempt,
+    and how it computes (see `identity.computing_of`), which make it no other run. context: the most tokens that a
+    solution may have. earlier: what states of earlier versions call this run."""
 
     fingerprint: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     asked: str = ""
     made_by: Mapping[str, Any] = field(default_factory=dict)
     context: int = 0
+    computing: Mapping[str, Any] = field(default_factory=dict)
+    earlier: str = ""
 
 
 def base_facts(
@@ -92,6 +95,7 @@ def save(
         "processes": group.size,
         "context": mark.context,
         "made_by": dict(mark.made_by),
+        "computing": dict(mark.computing),
         "earlier_attempts": run.earlier_attempts,
     }
     group.first_does(lambda: save_state(folder, TrainingState(run.step, body, tensors)))
@@ -120,6 +124,7 @@ def resumed(
         _tell_other_rounding(state, folder, torch.device(group.device).type)
         _tell_other_processes(state, folder, group.size)
         _tell_other_code(state, folder, mark)
+        _tell_other_computing(state, folder, mark)
     with torch.no_grad():
         for name, parameter in _trained(model):
             parameter.copy_(split_like(state.tensors, f"weight.{name}", parameter))
@@ -179,6 +184,21 @@ def _tell_other_code(state: TrainingState, folder: Path | None, mark: Mark) -> N
     )
 
 
+def _tell_other_computing(state: TrainingState, folder: Path | None, mark: Mark) -> None:
+    """The options of memory and speed add up in another order, and dropout draws row by row."""
+    before = state.body.get("computing", mark.computing)
+    changed = [name for name, now in mark.computing.items() if before.get(name, now) != now]
+    if not changed:
+        return
+    was, goes_on = (
+        ", ".join(f"{name} {known[name]}" for name in changed) for known in (before, mark.computing)
+    )
+    _tell(
+        f"{folder} holds states of a run with {was}: it goes on with {goes_on}, and so with other roundings and other"
+        " dropout"
+    )
+
+
 def _tell(said: str) -> None:
     print(f"python -m ml train: {said}", file=sys.stderr, flush=True)
 
@@ -222,15 +242,23 @@ def other_settings(folder: Path | None) -> MisstepError:
 
 
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:
-    if state.body["fingerprint"] != mark.fingerprint:
+    if state.body["fingerprint"] not in (mark.fingerprint, mark.earlier):
         raise other_settings(folder)
-    base = state.body.get("base", {})
-    other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
+    before, now = _seen(state.body.get("base", {})), _seen(mark.base)
+    other = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if other:
         raise MisstepError(
             f"{folder} holds states of a run from another base ({', '.join(other)}{_beside(other)}), expected the same"
             " one; remove the folder to start anew"
         )
+
+
+def _seen(base: Mapping[str, Any]) -> dict[str, Any]:
+    """What `base_facts` found, without what a given base's folder is called: its files are known by their hashes."""
+    weights = base.get("weights", {})
+    if weights.get("weights") != "given":
+        return dict(base)
+    return {**base, "weights": {name: said for name, said in weights.items() if name != "name"}}
 
 
 def _beside(other: Sequence[str]) -> str:

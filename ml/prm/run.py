@@ -25,7 +25,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
 from ml.prm.finished_training import asked_for, finished_card
 from ml.prm.frozen import halve, restore
-from ml.prm.identity import asked_of, fingerprint_of
+from ml.prm.identity import asked_of, computing_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import (
@@ -128,6 +128,8 @@ def fit(ready: Prepared, snapshot: Snapshot, group: Group) -> Fitted:
         asked_of(snapshot.sha256, request, settings),
         made_by(),
         base.tokenizer.layout.maximum_length,
+        computing_of(request, settings),
+        fingerprint_of(snapshot.sha256, request, settings, is_earlier=True),
     )
     skeleton = _placed(model, request, group)
     card = begun_card(ready, snapshot, group, mark.made_by)
@@ -179,7 +181,7 @@ def _placed(model: ProcessRewardModel, request: Request, group: Group) -> Proces
     if not _will_split(request, group):
         model.to(group.device)
         return None
-    skeleton, group.is_sharded = shard(model, group.device), True
+    skeleton, group.is_sharded = shard(model, group.device, request.training.bfloat16), True
     return skeleton
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from ml.prm.checkpoint import StoredTensors
@@ -22,8 +22,10 @@ from ml.prm.distributed import Group
 from ml.prm.model import LLAMA_SHAPED, ProcessRewardModel
 
 
-def shard(model: ProcessRewardModel, device: str) -> ProcessRewardModel:
+def shard(model: ProcessRewardModel, device: str, bfloat16: bool = False) -> ProcessRewardModel:
     """Split the model's weights over the process group, in place; returns an empty copy for `assembled`.
+
+    bfloat16: every pass runs under autocast; see `_precision`.
 
     The model may still lie on the CPU: FSDP moves what it splits, a layer at a time, so that no device ever holds the
     whole. Gradients are summed and split after each packed row; kept until an update's last row they would be whole
@@ -33,7 +35,7 @@ def shard(model: ProcessRewardModel, device: str) -> ProcessRewardModel:
     # Said, because FSDP would otherwise move the weights to the host's GPU wherever they are trained.
     mesh = init_device_mesh(torch.device(device).type, (distributed.get_world_size(),))
     for layer in _layers(model.plain):
-        fully_shard(layer, mesh=mesh)
+        fully_shard(layer, mesh=mesh, mp_policy=_precision(model.plain, bfloat16))
     fully_shard(model, mesh=mesh)
     for module in model.modules():
         if isinstance(module, FSDPModule):
@@ -51,6 +53,19 @@ def _layers(plain: Any) -> list[nn.Module]:
         return list(backbone.layers[:-1])
     names = plain._no_split_modules or ()
     return [module for module in backbone.modules() if type(module).__name__ in names]
+
+
+def _precision(plain: Any, bfloat16: bool) -> MixedPrecisionPolicy:
+    """How a layer's weights are gathered. Autocast keeps its narrow copy of every weight until the way back, which
+    together are half of the whole model on each device; what is gathered narrow already is let go of with the layer.
+
+    Each part stays in float32, and so do the sum of gradients and what goes from layer to layer. A LayerNorm, which
+    other families have, takes no narrow weights on a CPU.
+    """
+    backbone = getattr(plain, plain.base_model_prefix)
+    if not bfloat16 or type(backbone).__name__ not in LLAMA_SHAPED:
+        return MixedPrecisionPolicy()
+    return MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
 
 
 def _without_weights(model: ProcessRewardModel) -> ProcessRewardModel:

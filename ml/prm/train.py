@@ -21,7 +21,7 @@ from ml.prm.resuming import Mark, Run, refuse_parted, resumed, save
 from ml.prm.sharding import whole
 from ml.prm.termination import TerminationFlag
 from ml.prm.training_settings import TrainingSettings
-from ml.prm.update import gradients_of
+from ml.prm.update import gradients_of, longest_row
 from ml.progress import Progress
 from ml.said import Said
 
@@ -58,8 +58,8 @@ def train(
     in the middle of one looks again when it goes on, and finds the same.
 
     Raises NothingToLearn without examples; MisstepError when the folder's states are of another run (see `mark`),
-    or when a loss or the gradient stops being finite; Terminated after SIGTERM or Ctrl-C, once the state is on disk:
-    that of the last whole update, where the request came amid the packed rows of the next.
+    when a loss or the gradient stops being finite, or a device has no memory left; Terminated after SIGTERM or Ctrl-C,
+    once the state is on disk: that of the last whole update, where the request came amid the packed rows of the next.
     """
     if not examples:
         raise NothingToLearn("no example has a target under this rule and objective, expected at least one")
@@ -83,7 +83,14 @@ def train(
             rate = learning_rate_at(run.step, settings)
             optimizers.set_rate(rate)
             torch.manual_seed(_draws_of(settings.seed, run.step, group.rank))
-            found = gradients_of(model, batch, settings, group, flag)
+            try:
+                found = gradients_of(model, batch, settings, group, flag)
+            except torch.OutOfMemoryError as error:
+                model.zero_grad(set_to_none=True)
+                # The others of a group are amid their rows, and a state is made by all.
+                if state_folder and saved != run.step and group.size == 1:
+                    save(state_folder, model, optimizers, run, mark, group)
+                raise _out_of_memory(run.step, longest_row(batch, settings, group)) from error
             if found is None:
                 run.seconds += time.perf_counter() - started
                 if state_folder and saved != run.step:
@@ -98,7 +105,7 @@ def train(
             run.history.append(
                 {"step": run.step, "loss": found.loss, "accuracy": found.accuracy, "learning_rate": rate}
             )
-            read = sum(len(example.reads) for example in batch)
+            read = sum(example.readings for example in batch)
             pace = {_pace_of(settings): round(read / (time.perf_counter() - started), 1)}
             is_looked_at = validate is not None and _is_due(run.step, settings)
             if not is_looked_at:
@@ -174,6 +181,18 @@ def _refuse_endless(name: str, found: float, step: int) -> None:
                 step=step,
             )
         )
+
+
+def _out_of_memory(step: int, tokens: int) -> MisstepError:
+    return MisstepError(
+        Said(
+            "the device ran out of memory at step %(step)s in packed rows of up to %(tokens)s tokens, expected room for"
+            " them: the same command with a lower --tokens-per-row or with --gradient-checkpointing goes on from the"
+            " last state; where one solution alone is too long, a lower --maximum-length makes another run",
+            step=step,
+            tokens=tokens,
+        )
+    )
 
 
 def batch_of(count: int, settings: TrainingSettings, step: int) -> list[int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ml.prm.distributed import Group
-from ml.prm.example import Example
+from ml.prm.example import Example, token_by_token
 from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.moving import numbers
@@ -48,9 +48,10 @@ def gradients_of(
     hear the same. One row more is the longest that a request waits, however many an update has.
     """
     device = next(model.parameters()).device
+    batch = [token_by_token(example) for example in batch]
     normaliser = normaliser_in(batch, settings)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
-    parts = [part for example in batch for part in parts_within(example, settings.tokens_per_row)]
+    parts = _parts_of(batch, settings)
     rows, rounds = _rows_of(parts, settings, group)
     lead = _Lead(device)
     losses: list[torch.Tensor] = []
@@ -93,6 +94,16 @@ def gradients_of(
     return Updated(loss_sum, right / max(asked, 1), total_sum, stopping > 0)
 
 
+def longest_row(batch: Sequence[Example], settings: TrainingSettings, group: Group) -> int:
+    """The most tokens in any of this process's packed rows of an update."""
+    rows, _ = _rows_of(_parts_of(batch, settings), settings, group)
+    return max((sum(part.tree.size for part in row) for row in rows), default=0)
+
+
+def _parts_of(batch: Sequence[Example], settings: TrainingSettings) -> list[Example]:
+    return [part for example in batch for part in parts_within(example, settings.tokens_per_row)]
+
+
 def _rows_of(
     parts: Sequence[Example], settings: TrainingSettings, group: Group
 ) -> tuple[list[list[Example]], int]:
@@ -132,10 +143,10 @@ def packed_row(row: Sequence[Example], device: torch.device) -> Packed:
     return pack([e.tree for e in row], [e.reads for e in row], [e.reads_paths for e in row], device)
 
 
-def normaliser_in(examples: Sequence[Example], settings: TrainingSettings) -> float:
+def normaliser_in(examples: Iterable[Example], settings: TrainingSettings) -> float:
     """What the losses of these examples' rows are divided by, so that their sum is a mean."""
     weights = settings.class_weights if settings.objective == "classifier" else None
-    return normaliser_of(settings.objective, examples, weights, settings.smoothing)
+    return normaliser_of(settings.objective, map(token_by_token, examples), weights, settings.smoothing)
 
 
 def loss_of(

@@ -14,7 +14,7 @@ from itertools import accumulate, islice
 import torch
 
 from ml.evaluation.first_mistake import Scores
-from ml.prm.example import Example
+from ml.prm.example import Example, token_by_token
 from ml.prm.growing_tree import GrowingTree
 from ml.prm.likelihood import along_paths
 from ml.prm.packing import TokenTree, batches_within, chain
@@ -127,7 +127,7 @@ class Reading:
         self, examples: Iterable[Example]
     ) -> Iterator[tuple[TokenTree, Callable[[_Tree, list[int]], None]]]:
         """The same of examples, of which one with pairs may be too large for a row."""
-        for example in examples:
+        for example in map(token_by_token, examples):
             yield from (
                 (part.tree, partial(_note_taught, part)) for part in parts_within(example, self.limit)
             )

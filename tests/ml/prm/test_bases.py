@@ -167,7 +167,7 @@ def test_a_checkpoint_lends_its_head_to_the_same_objective_alone(tmp_path, objec
     weight = base.model.score.weight
     assert weight.shape == (outputs, 32) and torch.equal(weight, again.model.score.weight)
     assert (outputs == 2 and torch.equal(weight, saved["score.weight"])) == goes_on
-    assert base.origin.get("goes_on_with_head", False) == goes_on
+    assert base.origin.get("goes_on_with_head", False) == goes_on and bool(base.remark) != goes_on
     layer = "model.layers.0.self_attn.q_proj.weight"
     assert torch.equal(base.model.state_dict()[layer], saved[layer])
 
@@ -195,7 +195,9 @@ def test_a_head_of_unknown_origin_is_not_gone_on_with(tmp_path):
         (tmp_path / "card.json").unlink(missing_ok=True)
         if card:
             (tmp_path / "card.json").write_text(card)
-        assert not torch.equal(opened(str(tmp_path)).model.score.weight, saved["score.weight"])
+        base = opened(str(tmp_path))
+        assert not torch.equal(base.model.score.weight, saved["score.weight"])
+        assert "holds a trained head (score.bias, score.weight), which is left out" in base.remark
 
 
 def test_a_folder_whose_weights_are_torn_or_of_another_size_is_refused(tmp_path):

@@ -72,10 +72,10 @@ def test_a_state_from_before_the_options_of_adapters_goes_on():
         Request(Path("s"), Path("o"), base="models/a", lora_rank=2),
     )
     before = "d50ea473867b2ebe10576e4e26e402be4c16ec1a6b06bfd5252d32734cb8a66f"
-    assert fingerprint_of("0" * 64, asked, settings) == before
-    assert fingerprint_of("0" * 64, replace(asked, lora_alpha=4.0), settings) == before
-    assert fingerprint_of("0" * 64, replace(asked, lora_alpha=2.0), settings) != before
-    assert fingerprint_of("0" * 64, replace(asked, lora_dropout=0.1), settings) != before
+    assert fingerprint_of("0" * 64, asked, settings, is_earlier=True) == before
+    assert fingerprint_of("0" * 64, replace(asked, lora_alpha=4.0), settings, is_earlier=True) == before
+    assert fingerprint_of("0" * 64, replace(asked, lora_alpha=2.0), settings, is_earlier=True) != before
+    assert fingerprint_of("0" * 64, replace(asked, lora_dropout=0.1), settings, is_earlier=True) != before
 
 
 def test_states_of_any_other_rate_are_still_of_another_run(tmp_path, capsys):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from ml.commands import train as train_command
 from ml.errors import MisstepError
-from ml.prm import preparing
+from ml.prm import identity, preparing, run
 from ml.prm.checkpoint import seal
+from ml.prm.request import Request
 from tests.ml.prm.commands import snapshot_of
+from tests.ml.prm.toys import forget_last_state
 
 
 def command(tmp_path, *options: str) -> int:
@@ -64,3 +67,76 @@ def test_a_run_of_an_earlier_version_goes_on_whose_states_do_not_say_what_was_as
     with pytest.raises(MisstepError, match="other settings or data"):
         command(tmp_path, "--epochs", "0.5", "--weight-decay", "0.5")
     assert command(tmp_path, "--epochs", "0.5") == 0
+
+
+@pytest.mark.parametrize(
+    ("less", "said"),
+    [
+        # An update of eight solutions has several of these rows.
+        (["--tokens-per-row", "64"], "tokens_per_row 8192: it goes on with tokens_per_row 64"),
+        (
+            ["--gradient-checkpointing"],
+            "gradient_checkpointing False: it goes on with gradient_checkpointing True",
+        ),
+    ],
+)
+@pytest.mark.parametrize("length", [["--steps", "2"], ["--epochs", "1"]])
+def test_a_run_whose_memory_ended_goes_on_with_less_of_it_and_says_so(tmp_path, capsys, length, less, said):
+    begun(tmp_path, *length, "--save-every", "1")
+    forget_last_state(tmp_path / "checkpoint.state")
+    capsys.readouterr()
+    assert command(tmp_path, *length, *less) == 0
+    assert f"holds states of a run with {said}," in capsys.readouterr().err
+
+
+def test_a_compiled_run_is_the_same_run(tmp_path):
+    request = Request(tmp_path, tmp_path / "out")
+    plain, compiled = (
+        identity.fingerprint_of(
+            "a snapshot's hash", replace(request, is_compiled=is_compiled), request.training
+        )
+        for is_compiled in (False, True)
+    )
+    assert plain == compiled
+
+
+def test_the_most_tokens_of_a_row_stay_where_they_decide_which_solutions_share_a_tree(tmp_path):
+    begun(tmp_path, "--steps", "2", "--trees", "problem")
+    with pytest.raises(MisstepError, match="other settings or data"):
+        command(tmp_path, "--steps", "2", "--trees", "problem", "--tokens-per-row", "64")
+
+
+def as_an_earlier_version_named_them(tmp_path, monkeypatch, *options: str) -> None:
+    """States whose run has the name that it had when the options of memory and the base's path were part of it."""
+
+    def of_before(snapshot, request, settings, is_earlier=False):
+        return named(snapshot, request, settings, True)
+
+    named = identity.fingerprint_of
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "fingerprint_of", of_before)
+        patch.setattr(run, "fingerprint_of", of_before)
+        begun(tmp_path, *options)
+
+
+@pytest.mark.parametrize("length", [["--steps", "2"], ["--epochs", "0.5"]])
+def test_states_go_on_that_name_the_options_of_memory_and_not_with_others_of_these(
+    tmp_path, monkeypatch, length
+):
+    as_an_earlier_version_named_them(tmp_path, monkeypatch, *length, "--tokens-per-row", "64")
+    with pytest.raises(MisstepError, match="other settings or data"):
+        command(tmp_path, *length)
+    assert command(tmp_path, *length, "--tokens-per-row", "64") == 0
+
+
+def test_a_base_that_lies_elsewhere_by_now_is_the_same_base(tmp_path):
+    begun(tmp_path, "--steps", "2")
+    assert command(tmp_path, "--steps", "2") == 0
+    base, moved = tmp_path / "base", tmp_path / "elsewhere" / "the same"
+    (tmp_path / "checkpoint").rename(base)
+    shutil.rmtree(tmp_path / "checkpoint.state")
+    assert command(tmp_path, "--steps", "2", "--base", str(base)) == 0
+    shutil.rmtree(tmp_path / "checkpoint")
+    moved.parent.mkdir()
+    base.rename(moved)
+    assert command(tmp_path, "--steps", "2", "--base", str(moved)) == 0

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 
 from ml.prm import checkpoint, resuming
 from ml.prm.distributed import Group
-from ml.prm.model import ProcessRewardModel, build
+from ml.prm.model import ProcessRewardModel, build, small_config, with_lora
 from ml.prm.packing import chain, pack
 from ml.prm.sharding import _without_weights, assembled, in_step, shard, whole
 from ml.prm.train import TrainingSettings, train
@@ -87,6 +87,46 @@ def layers_of_another_family_are_split_one_by_one() -> None:
         assert torch.allclose(whole(parameter.grad), 2 * slopes[name], atol=1e-5)
 
 
+def slopes_in_half(model: ProcessRewardModel) -> tuple[dict[str, torch.Tensor], int]:
+    """The gradients of a pass under autocast, and the bytes of narrow matrices that wait for the way back."""
+    row = pack([chain([[1], [2, 3] * 20, [4, 5]])], [[1, 2]])
+    sizes = {tuple(p.shape) for p in model.parameters() if p.dim() == 2}
+    kept = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype == torch.bfloat16 and {tuple(tensor.shape), tuple(tensor.shape[::-1])} & sizes:
+            kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = model(row)
+        held = sum(storage.nbytes() for storage in kept.values())
+    outputs.square().sum().backward()
+    return {name: whole(p.grad) for name, p in model.named_parameters() if p.grad is not None}, held
+
+
+def a_pass_in_bfloat16_keeps_no_copy_of_what_it_gathered() -> None:
+    config = small_config(WORDS, 2, hidden_size=32, num_hidden_layers=6, num_attention_heads=2)
+    for adapted in (False, True):
+        slopes, held = [], []
+        for is_split in (False, True):
+            torch.manual_seed(0)
+            base = build(config)
+            model = ProcessRewardModel(with_lora(base, 4, seed=0) if adapted else base).eval()
+            if is_split:
+                shard(model, "cpu", bfloat16=True)
+            found = slopes_in_half(model)
+            slopes.append(found[0])
+            held.append(found[1])
+        # Of six layers the last one, which stands in the outermost group.
+        assert held[1] < held[0] / 4
+        for name, slope in slopes[0].items():
+            assert slopes[1][name].dtype == torch.float32
+            # Both processes read the same row.
+            assert (slopes[1][name] / 2 - slope).norm() < 0.02 * slope.norm() + 1e-6, name
+
+
 def in_group(folder: Path) -> None:
     """What each of the two processes does."""
     group = Group.from_environment("cpu")
@@ -113,6 +153,7 @@ def in_group(folder: Path) -> None:
         assert all(torch.equal(weights[name], tensor) for name, tensor in found.state_dict().items())
 
     layers_of_another_family_are_split_one_by_one()
+    a_pass_in_bfloat16_keeps_no_copy_of_what_it_gathered()
 
     passes, row = [], pack([chain([[1], [2]])], [[1]])
     with torch.inference_mode(), in_step(model, group, lambda: passes.append(model(row))):

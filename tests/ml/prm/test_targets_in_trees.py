@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from ml.errors import MisstepError
+from ml.prm.example import token_by_token
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.targets import LabelRule, label_rows
 from tests.ml.prm.toys import examples_of, sums, tokenizer
@@ -160,8 +162,14 @@ def test_an_outcome_is_read_at_the_last_token_or_at_each_steps_or_at_every_one()
     (last,) = examples_of("outcome", sums(1), STEPS)
     assert last.reads == [3] and last.targets == [[0.0, 1.0]]
     (every,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="all")
-    assert len(every.reads) == every.tree.size - len(every.tree.tokens[0])
-    assert sum(every.weights) == pytest.approx(1.0)
+    assert every == replace(last, reads_tokens=True)
+    spelled = token_by_token(every)
+    tokens = [token for node in last.tree.tokens[1:] for token in node]
+    assert [list(node) for node in spelled.tree.tokens[1:]] == [[token] for token in tokens]
+    assert spelled.tree.parents == list(range(-1, len(tokens)))
+    assert spelled.reads == list(range(1, len(tokens) + 1)) and len(tokens) == every.readings
+    assert spelled.targets == [[0.0, 1.0]] * len(tokens)
+    assert spelled.weights == [1 / len(tokens)] * len(tokens)
     (steps,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="steps")
     assert steps.tree == last.tree and steps.reads == [1, 2, 3] and not steps.reads_paths
     assert steps.targets == [[0.0, 1.0]] * 3 and steps.weights == [pytest.approx(1 / 3)] * 3
@@ -170,6 +178,25 @@ def test_an_outcome_is_read_at_the_last_token_or_at_each_steps_or_at_every_one()
     assert whole.reads == [3] and whole.targets == [[0.0, 1.0]]
     (beginnings,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="products")
     assert beginnings == replace(steps, reads_paths=True)
+
+
+def bytes_held(outcome_tokens: str) -> int:
+    """What the examples of some long solutions take, beside their texts' tokens, which all of them share."""
+    [row] = sums(1)
+    steps = [" ".join(row.steps * 2)] * 3
+    rows = [replace(row, id=str(k), steps=steps) for k in range(50)]
+    examples_of("outcome", rows, STEPS)
+    tracemalloc.start()
+    try:
+        kept = examples_of("outcome", rows, STEPS, outcome_tokens=outcome_tokens)
+        assert len(kept) == 50
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_outcomes_that_are_read_at_every_token_take_no_more_memory_than_those_read_at_the_last():
+    assert bytes_held("all") < 1.5 * bytes_held("last")
 
 
 def test_a_solution_without_labels_teaches_by_its_answer_where_asked():

@@ -104,10 +104,13 @@ def test_two_processes_whose_steps_are_orthogonal_stay_near_what_one_trains(tmp_
     assert largest_difference(alone, tmp_path / "together") < 2e-3
 
 
-def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_trains(tmp_path, capsys):
+@pytest.mark.parametrize("precision", [(), ("--bf16",)])
+def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_trains(
+    tmp_path, capsys, precision
+):
     snapshot = snapshot_of(tmp_path)
     # Short rows, of which the processes have unequal numbers.
-    rows = ("--tokens-per-row", "100", "--save-every", "1", "--keep-state")
+    rows = ("--tokens-per-row", "100", "--save-every", "1", "--keep-state", *precision)
     alone, _ = trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
     together = tmp_path / "together"
     # States are whole: the two go on from the last but one that the one process left, and leave the next.

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ml.prm.distributed import Group
+from ml.prm.example import token_by_token
 from ml.prm.likelihood import TOLERANCE, along_paths
 from ml.prm.packing import TokenTree, pack
 from ml.prm.training_settings import TrainingSettings
@@ -60,7 +61,7 @@ def look_at(case, tokens_per_row=8192):
 @pytest.mark.parametrize("case", CASES)
 def test_loss_and_figures_are_those_of_readings_by_themselves(case, tokens_per_row):
     look = look_at(case, tokens_per_row)
-    settings, examples = look.settings, look.examples
+    settings, examples = look.settings, [token_by_token(example) for example in look.examples]
     with torch.no_grad():
         outputs = look.model(packed_row(examples, torch.device("cpu")))
         expected = float(loss_of(outputs, examples, settings, normaliser_in(examples, settings)))
