@@ -14,7 +14,8 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.snapshot import Snapshot, SnapshotRow, combined_hash, problem_hash
-from ml.targets.rules import LabelRule, without_idle_parts
+from ml.targets.named_rules import without_idle_parts
+from ml.targets.rules import LabelRule
 from ml.targets.snapshot_rows import frozen_rule
 
 REPEATED = "repeated_solutions"

@@ -13,7 +13,7 @@ from labelsite.snapshots.models import LabelSource
 from labelsite.snapshots.second_runs import second_runs
 from labelsite.wording import translated
 from ml.errors import MisstepError
-from ml.targets.rules import named_rule
+from ml.targets.named_rules import named_rule
 
 
 class RuleField(serializers.DictField):

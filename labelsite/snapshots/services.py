@@ -44,7 +44,7 @@ from ml.file_hash import sha256_of
 from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
-from ml.targets.rules import without_idle_parts
+from ml.targets.named_rules import without_idle_parts
 from ml.whole_file import whole_file
 from ml.whole_folder import settle
 

@@ -15,12 +15,11 @@ Mixtures, for rows that both people and rollouts judged:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Any, NamedTuple
 
 from ml.errors import MisstepError
-from ml.said import Said
 
 CHOICES = {
     "labels": ("human", "automatic", "mixed"),
@@ -134,45 +133,6 @@ def idle_parts(labels: str, asked: Mapping[str, Any]) -> list[str]:
     """The parts of a rule among those asked for that would change nothing in labels of this kind."""
     unseen = unseen_parts(labels, asked)
     return [part for part in asked if part in unseen or labels not in SAYS.get(part, CHOICES["labels"])]
-
-
-def without_idle_parts(rule: LabelRule) -> LabelRule:
-    """The rule that decides the same labels and says nothing that changes none of them."""
-    usual = LabelRule(rule.labels)
-    return replace(rule, **{part: getattr(usual, part) for part in _idle_in(rule)})
-
-
-def named_rule(labels: str, choices: Mapping[str, Any]) -> LabelRule:
-    """The rule of these choices for such labels, which somebody named. Raises MisstepError for what no rule has, and
-    for a part that would change nothing; a usual value claims nothing, so that a manifest's rule can be given back.
-    """
-    rule = LabelRule.of({"labels": labels, **choices})
-    if rule.labels != labels:
-        raise MisstepError(
-            Said(
-                "label rule labels='%(found)s' beside labels %(labels)s, expected one of the two",
-                found=rule.labels,
-                labels=labels,
-            )
-        )
-    if idle := _idle_in(rule):
-        raise MisstepError(
-            Said(
-                "label rule %(parts)s, which would change nothing in labels %(labels)s, expected without",
-                parts=", ".join(idle),
-                labels=labels,
-            )
-        )
-    return rule
-
-
-def _idle_in(rule: LabelRule) -> list[str]:
-    """The parts that are not as usual and would change nothing."""
-    usual = LabelRule(rule.labels)
-    named = {part: value for part, value in asdict(rule).items() if value != getattr(usual, part)}
-    # Automatic labels may have to agree with a second method's: whether there is one, the rule does not say.
-    awaits_second = rule.labels == "automatic" and rule.mixture == "consensus"
-    return [part for part in idle_parts(rule.labels, named) if not (part == "mixture" and awaits_second)]
 
 
 def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:

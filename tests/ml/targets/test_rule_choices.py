@@ -6,7 +6,8 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.targets import LabelRule
-from ml.targets.rules import named_rule, refuse_shares_of_ends, without_idle_parts
+from ml.targets.named_rules import named_rule, without_idle_parts
+from ml.targets.rules import refuse_shares_of_ends
 
 
 def test_a_rule_is_made_of_named_choices_and_of_no_others():

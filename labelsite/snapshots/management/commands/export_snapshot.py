@@ -14,7 +14,7 @@ from labelsite.snapshots.models import LabelSource
 from labelsite.snapshots.services import export, freeze, refuse_used
 from ml.errors import MisstepError
 from ml.progress import Progress
-from ml.targets.rules import named_rule
+from ml.targets.named_rules import named_rule
 
 
 class Command(BaseCommand):
