@@ -16,7 +16,7 @@ from ml.agreement.first_mistakes import (
     encode,
     first_mistake_confusion,
     step_bias,
-    within,
+    within_one,
 )
 from ml.agreement.intervals import (
     bootstrap_interval,
@@ -44,5 +44,5 @@ __all__ = [
     "roc_curve",
     "step_bias",
     "wilson_interval",
-    "within",
+    "within_one",
 ]

@@ -72,17 +72,17 @@ def compare_first_mistakes(
         count=len(first),
         exact=float(exact.mean()),
         exact_interval=clustered_interval(exact, np.arange(len(first)) if solutions is None else solutions),
-        within_one=float(within(first, second).mean()),
+        within_one=float(within_one(first, second).mean()),
         bias=step_bias(first, second),
         kappa=cohen_kappa(first, second),
     )
 
 
-def within(people: ArrayLike, machine: ArrayLike, distance: int = 1) -> Booleans:
-    """Per solution: both "none", or both a mistake at most `distance` steps apart."""
+def within_one(people: ArrayLike, machine: ArrayLike) -> Booleans:
+    """Per solution: both "none", or both a mistake at most a step apart."""
     first, second = paired(encode(people), encode(machine))
     both_found = (first != NONE) & (second != NONE)
-    return (first == second) | (both_found & (np.abs(first - second) <= distance))
+    return (first == second) | (both_found & (np.abs(first - second) <= 1))
 
 
 def step_bias(people: ArrayLike, machine: ArrayLike) -> float | None:

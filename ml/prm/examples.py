@@ -22,14 +22,19 @@ _NEUTRAL_TARGET = [0.0, 0.0, 1.0]
 
 @dataclass(frozen=True)
 class ExampleSettings:
-    """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: at
-    which tokens a solution's outcome is read, the `last` one, the last one of each of its `steps`, or `all`; for
-    `ml.prm.likelihood`, which reads a solution as one long step, `product` of the whole, or `products`, of what there
-    is at each step's end; alternatives:
-    whether options beside the trajectory are trained on, or paired; weighting: `node` (each node once) or `path`
-    (as often as paths go through it); outcomes: a solution without any label of its steps is read as one long
-    step, right when its answer is; final_pairs, fill_pairs, least_margin, least_edit_distance: which pairs a preference
-    model learns from (`ml.prm.preferences.PairChoices`)."""
+    """What of the rows becomes examples.
+
+    objective: one of `ml.training_choices.OBJECTIVES`.
+    outputs: classes of the classifier: 2, or 3 with neutral as its own.
+    outcome_tokens: at which tokens a solution's outcome is read: the `last` one, the last one of each of its `steps`,
+        or `all`. For `ml.prm.likelihood`, which reads a solution as one long step: `product` of the whole, or
+        `products`, of what there is at each step's end.
+    alternatives: whether options beside the trajectory are trained on, or paired.
+    weighting: `node` (each node once) or `path` (as often as paths go through it).
+    final_pairs, fill_pairs, least_margin, least_edit_distance: which pairs a preference model learns from
+        (`ml.prm.preferences.PairChoices`).
+    outcomes: a solution without any label of its steps is read as one long step, right when its answer is.
+    """
 
     objective: str = "classifier"
     outputs: int = 2
