@@ -143,7 +143,8 @@ def start_import(
 ) -> Job:
     """Queue the import of an upload into the campaign of that name, and into a section of it if one is named.
 
-    A campaign that the import makes begins paused where that is asked for; one that is there stays as it is. Whoever
+    A campaign that is there is kept by its id, so that the import finds it under another name and makes none in its
+    place. One that the import makes begins paused where that is asked for; one that is there stays as it is. Whoever
     asks while another asks for the same upload gets the other's job.
     """
     with connection.cursor() as cursor:
@@ -156,6 +157,7 @@ def start_import(
             "name": upload.name,
             "format": format,
             "campaign": campaign,
+            "campaign_id": Campaign.objects.filter(name=campaign).values_list("pk", flat=True).first(),
             "section": section,
             "begins_paused": begins_paused,
         },
@@ -172,6 +174,7 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         words = gettext_noop("the upload %(name)s is gone, expected it to be uploaded again")
         raise MisstepError(Said(words, name=job.spec["name"]))
     total = lines_in(upload.path)
+    target = _target(job)
 
     def report(line: int) -> None:
         lease.report(line, total, "lines", message="importing")
@@ -179,7 +182,8 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
     summary = import_file(
         upload.path,
         job.spec["format"],
-        job.spec["campaign"],
+        target.name if target else job.spec["campaign"],
+        create=target is None,
         section=job.spec.get("section", ""),
         name=upload.name,
         created_by=job.created_by,
@@ -188,3 +192,18 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
     )
     campaign = Campaign.objects.only("pk").get(name=summary.campaign)
     return {**asdict(summary), "campaign_id": campaign.pk}
+
+
+def _target(job: Job) -> Campaign | None:
+    """The campaign that was there when the import was asked for, whatever it is called by now; None where the import
+    makes one, and for jobs from before its id was kept. Raises MisstepError where it was deleted since.
+    """
+    if job.spec.get("campaign_id") is None:
+        return None
+    target = Campaign.objects.only("name").filter(pk=job.spec["campaign_id"]).first()
+    if target is None:
+        words = gettext_noop(
+            "campaign %(name)s was deleted, expected it to be there: import the file into another one"
+        )
+        raise MisstepError(Said(words, name=job.spec["campaign"]))
+    return target

@@ -9,8 +9,11 @@ from django.core.management import CommandError, call_command
 
 from labelsite.accounts.models import Role
 from labelsite.accounts.services import create_person
+from labelsite.annotations import uploads
 from labelsite.annotations.importers import import_file
 from labelsite.campaigns.models import Campaign, Task
+from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.tasks import run_here
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign
 from tests.transactions import in_background
@@ -57,3 +60,38 @@ def test_who_arrives_while_a_long_import_makes_a_campaign_waits_for_nothing_and_
     campaign = Campaign.objects.get()
     assert campaign.is_for_everyone
     assert list(campaign.memberships.values_list("user__username", flat=True)) == ["late"]
+
+
+def queued_import(path: Path, campaign: str) -> Job:
+    upload = uploads.keep(path.name, [path.read_bytes()])
+    return uploads.start_import(upload, "processbench", campaign, None)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_a_queued_import_goes_to_its_campaign_also_when_that_was_renamed(path: Path) -> None:
+    campaign = make_campaign("Before")
+    job = queued_import(path, "Before")
+    Campaign.objects.update(name="After")
+    run_here(job)
+    assert (campaign.tasks.count(), Campaign.objects.count()) == (1, 1)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_an_import_whose_campaign_was_deleted_makes_no_other_in_its_place(path: Path) -> None:
+    make_campaign("Gone")
+    job = queued_import(path, "Gone")
+    Campaign.objects.all().delete()
+    run_here(job)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED and "campaign Gone was deleted" in job.error
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_an_import_that_was_queued_before_ids_were_kept_finds_its_campaign_by_name(path: Path) -> None:
+    campaign = make_campaign("Old")
+    job = queued_import(path, "Old")
+    del job.spec["campaign_id"]
+    job.save()
+    run_here(job)
+    assert campaign.tasks.count() == 1
