@@ -14,6 +14,7 @@ from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.gold import positions_literal, recorded_name
+from labelsite.campaigns.gold_sources import decided_by
 from labelsite.campaigns.membership import add_everyone, set_members
 from labelsite.campaigns.models import (
     Campaign,
@@ -183,11 +184,11 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
 
 @transaction.atomic
 def set_kind(
-    task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer", by: User | None = None
+    task: Task, kind: str, gold: Sequence[int] | None, source: str = "", by: User | None = None
 ) -> Task:
     """Turns a task into gold, screening or ordinary work; places already taken stay taken.
 
-    Returns the task, locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
+    Without a `source`, gold that stays as it is keeps its own, and other gold is the word of `by`. Returns the task, locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
     Raises ValidationError where `gold` names a step that the solution does not have.
     """
     fresh = (
@@ -199,8 +200,8 @@ def set_kind(
     taken = fresh.overlap - fresh.remaining
     chosen = sorted(set(gold)) if gold else None
     record("task", recorded_name(fresh), {"kind": (fresh.kind, str(kind)), "gold": (fresh.gold, chosen)}, by)
+    fresh.gold_source = (source or _source_of(chosen, fresh, by)) if chosen else ""
     fresh.kind, fresh.gold = kind, chosen
-    fresh.gold_source = source if gold else ""
     fresh.overlap = max(taken, _places(fresh.campaign, kind))
     fresh.remaining = fresh.overlap - taken
     fresh.state, fresh.set_aside_reason = TaskState.OPEN, ""
@@ -208,6 +209,13 @@ def set_kind(
         update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state", "set_aside_reason"]
     )
     return fresh
+
+
+def _source_of(gold: Sequence[int] | None, before: Task, by: User | None) -> str:
+    """Whose word the gold is; whoever only saves the form that shows it has not decided it."""
+    if gold == before.gold:
+        return before.gold_source
+    return decided_by(by.username) if by else "reviewer"
 
 
 def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:

@@ -128,3 +128,15 @@ def test_a_step_that_the_solution_does_not_have_is_refused_with_their_number(cli
     assert "The task is saved." in page
     with pytest.raises(ValidationError, match="steps 1 to 3"):
         campaigns.set_kind(task, "gold", [3])
+
+
+def test_who_only_saves_the_form_leaves_gold_the_word_of_whoever_decided_it(client) -> None:
+    task = make_task(make_campaign(), make_solution(STEPS), gold=[1], gold_source="checker")
+    client.force_login(make_user("admin", username="ada"))
+    address = f"/campaigns/{task.campaign_id}/tasks/{task.pk}/kind/"
+    sources = []
+    for kind, positions in (("gold", "2"), ("work", "2"), ("work", "3"), ("screening", "3"), ("work", "")):
+        client.post(address, {"kind": kind, "positions": positions})
+        task.refresh_from_db()
+        sources.append(task.gold_source)
+    assert sources == ["checker", "checker", "adjudicated by ada", "adjudicated by ada", ""]
