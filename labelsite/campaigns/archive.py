@@ -11,7 +11,8 @@ from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.accounts.records import record
-from labelsite.campaigns.models import Assignment, AssignmentState, Campaign
+from labelsite.campaigns.models import Assignment, Campaign
+from labelsite.campaigns.sweep import IN_HAND
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
@@ -97,7 +98,7 @@ def _refuse_labels(campaign: Campaign) -> Campaign:
     """The campaign, locked. Raises MisstepError where anybody has worked in it, or does so now."""
     # An import that makes tasks meanwhile keeps the row, so that it is waited for, and its annotations are seen.
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if Assignment.objects.filter(task__campaign=fresh, state=AssignmentState.LEASED).exists():
+    if Assignment.objects.filter(IN_HAND, task__campaign=fresh).exists():
         message = gettext_noop(
             "somebody is at work in campaign %(campaign)s, expected nobody: pause it first"
         )

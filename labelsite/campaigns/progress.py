@@ -25,6 +25,7 @@ from labelsite.campaigns.models import (
     TaskState,
 )
 from labelsite.campaigns.sections import in_order
+from labelsite.campaigns.sweep import IN_HAND, RUN_OUT
 
 DAYS = 14
 # From so many solutions on, a card's numbers are kept for so long.
@@ -91,10 +92,13 @@ def counts(campaign: Campaign) -> dict[str, Any]:
         screening=Count("id", filter=Q(kind=TaskKind.SCREENING)),
     )
     found["share"] = found["done"] / found["tasks"] if found["tasks"] else 0.0
-    in_hand = Assignment.objects.filter(
-        task__campaign=campaign, task__kind=TaskKind.WORK, state=AssignmentState.LEASED
+    leases = Assignment.objects.filter(task__campaign=campaign, task__kind=TaskKind.WORK).aggregate(
+        in_hand=Count("id", filter=IN_HAND),
+        run_out=Count("id", filter=RUN_OUT & Q(task__state=TaskState.OPEN)),
     )
-    found["in_hand"] = in_hand.count()
+    found["in_hand"] = leases["in_hand"]
+    # Whoever asks for a task next takes these back first.
+    found["free"] += leases["run_out"]
     return found
 
 
@@ -253,7 +257,7 @@ def members(campaign: Campaign) -> list[Member]:
         .values("annotator")
         .annotate(
             submitted=Count("id", filter=Q(state=AssignmentState.SUBMITTED)),
-            in_hand=Count("id", filter=Q(state=AssignmentState.LEASED)),
+            in_hand=Count("id", filter=IN_HAND),
         )
     }
     nothing = {"submitted": 0, "in_hand": 0}

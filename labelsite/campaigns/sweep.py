@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
 
+from labelsite.campaigns.models import AssignmentState
+
+# A lease whose time ran out keeps its state until the next sweep, which a paused campaign may long wait for.
+IN_HAND = Q(state=AssignmentState.LEASED, leased_until__gte=Now())
+RUN_OUT = Q(state=AssignmentState.LEASED, leased_until__lt=Now())
 RELEASE_BATCH = 200
 _SWEEP = "hashtext('misstep release leases')"
 _RELEASE = """

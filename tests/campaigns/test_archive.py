@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from labelsite.accounts.models import Change
 from labelsite.campaigns import archive
@@ -145,8 +147,17 @@ def looked_at(campaign: Campaign) -> None:
     campaign.tasks.get().assignments.update(state="lapsed")
 
 
-def test_a_campaign_with_a_lapsed_lease_in_which_nothing_was_rated_is_deleted(campaign: Campaign):
+def run_out(campaign: Campaign) -> None:
+    """In a campaign that stands still, nobody's claim takes back the lease."""
     looked_at(campaign)
+    past = timezone.now() - timedelta(seconds=1)
+    campaign.tasks.get().assignments.update(state="leased", leased_until=past)
+    set_paused(campaign, True)
+
+
+@pytest.mark.parametrize("hold", [looked_at, run_out])
+def test_a_campaign_with_a_lapsed_lease_in_which_nothing_was_rated_is_deleted(campaign: Campaign, hold):
+    hold(campaign)
     archive.delete(campaign)
     assert not Campaign.objects.exists()
 

@@ -6,7 +6,7 @@ import pytest
 
 from labelsite.campaigns import progress
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, MemberState, TaskKind
-from tests.campaigns.leases import claim_next, finish
+from tests.campaigns.leases import claim_next, expire, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -109,3 +109,15 @@ def test_tasks_in_somebodys_hands_are_not_lost_from_the_counts(client) -> None:
     (own,) = progress.for_person(person, [campaign])
     (others,) = progress.for_person(make_user(), [campaign])
     assert (own["open"], others["open"]) == (3, 2)
+
+
+def test_a_lease_whose_time_ran_out_is_in_nobodys_hands_also_before_anybody_takes_it_back() -> None:
+    person = make_user()
+    campaign = make_campaign(members=[person])
+    for _ in range(2):
+        make_task(campaign, make_solution())
+    lease = claim_next(campaign, person)
+    expire(lease)
+    counts = progress.counts(campaign)
+    assert (counts["free"], counts["in_hand"]) == (2, 0)
+    assert [row.in_hand for row in progress.members(campaign)] == [0]
