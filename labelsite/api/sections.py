@@ -39,7 +39,7 @@ class SectionName(serializers.CharField):
 
 
 class SectionSerializer(serializers.Serializer[Any]):
-    """A section, how its tasks stand, and who is kept to it."""
+    """A section, how its work stands (gold and screening items are not counted), and who is kept to it."""
 
     name = serializers.CharField()
     tasks = serializers.IntegerField()

@@ -70,7 +70,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section, how its tasks stand, and who is kept to it."""
+    """A section, how its work stands, and who is kept to it."""
 
     name: str
     tasks: int
@@ -224,15 +224,18 @@ def plot(campaign: Campaign) -> list[Bar]:
 
 
 def sections(campaign: Campaign) -> list[Section]:
-    """Every section by name, also one whose tasks are all done, or to which only a member is kept."""
+    """Every section by name, also one whose tasks are all done or gold, or to which only a member is kept. Only work is
+    counted: gold stays open, and with it a section would never be done.
+    """
+    work = Q(kind=TaskKind.WORK)
     rows = {
         row["section"]: row
         for row in campaign.tasks.exclude(section="")
         .values("section")
         .annotate(
-            tasks=Count("id"),
-            done=Count("id", filter=Q(state=TaskState.DONE)),
-            open=Count("id", filter=Q(state=TaskState.OPEN, remaining__gt=0)),
+            tasks=Count("id", filter=work),
+            done=Count("id", filter=work & Q(state=TaskState.DONE)),
+            open=Count("id", filter=work & Q(state=TaskState.OPEN, remaining__gt=0)),
         )
     }
     people: dict[str, list[str]] = {}

@@ -22,14 +22,15 @@ from ml.errors import MisstepError
 BATCH = 1000
 _DIGITS = re.compile(r"([0-9]+)")
 
-# Jumps from section to section in the index of open tasks, so it reads one row a section, not one a task.
+# Jumps from section to section in the index of open tasks, so it reads one row a section, not one a task. Only work:
+# gold stays open whoever has seen it, and a section that stayed for its sake would tell where gold lies.
 _OPEN_SECTIONS = """
 WITH RECURSIVE found AS (
     (SELECT section FROM campaigns_task WHERE campaign_id = %(campaign)s AND section <> '' AND state = 'open'
-        AND remaining > 0 ORDER BY section LIMIT 1)
+        AND kind = 'work' AND remaining > 0 ORDER BY section LIMIT 1)
     UNION ALL
     SELECT (SELECT section FROM campaigns_task WHERE campaign_id = %(campaign)s AND section <> '' AND state = 'open'
-                AND remaining > 0 AND section > found.section ORDER BY section LIMIT 1)
+                AND kind = 'work' AND remaining > 0 AND section > found.section ORDER BY section LIMIT 1)
     FROM found WHERE found.section IS NOT NULL
 )
 SELECT section FROM found WHERE section IS NOT NULL
@@ -94,7 +95,7 @@ def _counted(name: str) -> list[str | int]:
 
 
 def open_sections(campaign: Campaign) -> list[str]:
-    """The sections in which tasks wait, by name."""
+    """The sections in which work waits, by name."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SECTIONS, {"campaign": campaign.pk})
         return in_order(section for (section,) in cursor.fetchall())

@@ -214,6 +214,14 @@ def test_the_sections_with_open_tasks_are_listed_without_reading_every_task(camp
     assert sections.open_sections(make_campaign()) == []
 
 
+def test_a_section_whose_work_is_done_is_done_although_its_gold_stays_open(campaign) -> None:
+    make_task(campaign, make_solution(), section="algebra", kind=TaskKind.GOLD, gold=[0], overlap=9)
+    Task.objects.filter(section="algebra", kind="work").update(state="done", remaining=0)
+    assert sections.open_sections(campaign) == ["geometry"]
+    row = progress.sections(campaign)[0]
+    assert (row.name, row.tasks, row.done, row.open) == ("algebra", 2, 2, 0)
+
+
 def test_sections_stand_in_the_order_in_which_people_count(campaign) -> None:
     assert sections.in_order(["unit 10", "unit 2b", "", "unit 2", "7", "①", "٣", "unit"]) == [
         "", "7", "unit", "unit 2", "unit 2b", "unit 10", "٣", "①"
