@@ -107,6 +107,8 @@ class AgreementSerializer(serializers.Serializer[Any]):
 
 
 class KindsSerializer(serializers.Serializer[Any]):
+    """Looks of each kind; the page counts the solutions of its lists."""
+
     agree = serializers.IntegerField()
     earlier = serializers.IntegerField()
     later = serializers.IntegerField()

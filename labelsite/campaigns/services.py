@@ -188,7 +188,8 @@ def set_kind(
 ) -> Task:
     """Turns a task into gold, screening or ordinary work; places already taken stay taken.
 
-    Without a `source`, gold that stays as it is keeps its own, and other gold is the word of `by`. Returns the task, locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
+    Without a `source`, gold that stays as it is keeps its own, and other gold is the word of `by`. Returns the task,
+    locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
     Raises ValidationError where `gold` names a step that the solution does not have.
     """
     fresh = (

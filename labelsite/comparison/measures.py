@@ -33,17 +33,6 @@ MOST_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
-    """How many looks there are of each kind, people against the run."""
-
-    agree: int
-    earlier: int
-    later: int
-    misses: int
-    invents: int
-
-
-@dataclass(frozen=True, slots=True)
 class StepFigures:
     """Rollouts against ratings, step by step. Each measure is None where the data leave it undefined."""
 
@@ -120,19 +109,6 @@ def confusion(looks: Judgements) -> Integers:
     width = min(POSITIONS_SHOWN, int(max(looks.first.max(initial=-1), looks.machine.max(initial=-1))) + 1)
     return first_mistake_confusion(
         np.minimum(looks.first, width - 1), np.minimum(looks.machine, width - 1), positions=width
-    )
-
-
-def kinds(looks: Judgements) -> Kinds:
-    """How people and the run differ."""
-    person, machine = looks.first, looks.machine
-    both = (person != NONE) & (machine != NONE)
-    return Kinds(
-        agree=int((person == machine).sum()),
-        earlier=int((both & (machine < person)).sum()),
-        later=int((both & (machine > person)).sum()),
-        misses=int(((person != NONE) & (machine == NONE)).sum()),
-        invents=int(((person == NONE) & (machine != NONE)).sum()),
     )
 
 

@@ -22,11 +22,12 @@ from labelsite.comparison import measures, plots
 from labelsite.comparison.against import ALSO_EXCLUDED, Against
 from labelsite.comparison.evidence import Judgements, Solutions, judgements, looks_at, rated_steps, solutions
 from labelsite.comparison.exits import exits_by_person
+from labelsite.comparison.kinds import DifferingSolutions, Kinds, differing_solutions, kinds
 from ml.agreement import FirstMistakeAgreement
 
 KEPT_SECONDS = 3600
 # Of what is kept. Another one where `Overview` or a part of it gets other fields: an older one cannot be read then.
-SHAPE = 2
+SHAPE = 3
 # What the figures are computed from, as sums of hashes: they follow which rows say what, where counts would stay the
 # same when one row loses what another gains. A label is never changed in place, so its id stands for what it says.
 STATE = """
@@ -47,7 +48,7 @@ STATE = """
 @dataclass(frozen=True, slots=True)
 class Overview:
     """looks, both: finished looks, and those at solutions of which the run says where the first mistake is, or that
-    there is none. The rest: see `measures`.
+    there is none. The rest: see `measures` and `kinds`.
     """
 
     looks: int
@@ -58,7 +59,8 @@ class Overview:
     between: measures.PeopleFigures
     agreement: FirstMistakeAgreement | None = None
     steps: measures.StepFigures | None = None
-    kinds: measures.Kinds | None = None
+    kinds: Kinds | None = None
+    differing: DifferingSolutions | None = None
     charts: tuple[Chart, ...] = ()
 
 
@@ -125,7 +127,8 @@ def _computed(
         **base,
         agreement=measures.first_mistakes(both),
         steps=steps,
-        kinds=measures.kinds(both),
+        kinds=kinds(both),
+        differing=differing_solutions(both),
         charts=tuple(chart for chart in charts if chart),
     )
 

@@ -38,7 +38,7 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class KindLink:
-    """A way to disagree, how often it happens, and where its list is."""
+    """A way to disagree, on how many solutions it happens, and where their list is."""
 
     kind: Kind
     count: int | None
@@ -204,13 +204,13 @@ def _runs(lens: Lens) -> list[EstimateRun]:
 
 
 def _counts(lens: Lens, found: Overview) -> dict[Kind, int]:
-    """How often each kind is there, of those that the figures of this view tell."""
+    """How many solutions the list of each kind holds, of those that the figures of this view tell."""
     known = {Kind.UNMARKED: found.unmarked}
     if not (lens.labeler or lens.is_blind):
         known[Kind.PEOPLE] = found.between.differ
-    if counts := found.kinds:
+    if counts := found.differing:
         known |= {
-            Kind.ANY: counts.earlier + counts.later + counts.misses + counts.invents,
+            Kind.ANY: counts.any,
             Kind.EARLIER: counts.earlier,
             Kind.LATER: counts.later,
             Kind.MISSES: counts.misses,

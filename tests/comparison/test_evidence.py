@@ -9,7 +9,7 @@ import pytest
 
 from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import SolutionEstimate, StepEstimate
-from labelsite.comparison import evidence, measures
+from labelsite.comparison import evidence, kinds, measures
 from labelsite.comparison.against import EVERYBODY, Against
 from labelsite.comparison.evidence import NO_BIAS, NONE, UNKNOWN
 from tests.factories import (
@@ -157,10 +157,10 @@ def test_early_and_late_against_the_nearest_acceptable_step():
 def test_the_kinds_and_the_agreements_are_all_looks(world):
     campaign, run, _labelers = world
     both = measures.compared(judgements(campaign, run))
-    kinds = measures.kinds(both)
-    assert kinds.agree + kinds.earlier + kinds.later + kinds.misses + kinds.invents == len(both)
+    found = kinds.kinds(both)
+    assert found.agree + found.earlier + found.later + found.misses + found.invents == len(both)
     confusion = measures.confusion(both)
-    assert confusion.sum() == len(both) and np.trace(confusion) == kinds.agree
+    assert confusion.sum() == len(both) and np.trace(confusion) == found.agree
     assert sum(count for _name, count in measures.offsets(both)) == int(
         ((both.first != NONE) & (both.machine != NONE)).sum()
     )

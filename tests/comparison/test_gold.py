@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from labelsite.annotations.known_answers import CHECKER_NAME
 from labelsite.annotations.models import FinishReason
-from labelsite.comparison import evidence, measures
+from labelsite.comparison import evidence, kinds, measures
 from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import WITHOUT_RUN, Kind, task_ids
 from tests.factories import (
@@ -66,7 +66,7 @@ def test_gold_names_what_the_run_names_where_that_is_acceptable_and_its_first_po
 def test_the_figures_count_any_acceptable_position_as_right(world):
     campaign, run, _tasks = world
     both = measures.compared(looks_of(campaign, run))
-    assert measures.kinds(both) == measures.Kinds(agree=4, earlier=1, later=1, misses=1, invents=0)
+    assert kinds.kinds(both) == kinds.Kinds(agree=4, earlier=1, later=1, misses=1, invents=0)
     assert measures.first_mistakes(both).exact == pytest.approx(4 / 7)
     assert np.trace(measures.confusion(both)) == 4
     assert dict(measures.offsets(both)) == {"−2": 1, "−1": 0, "0": 3, "+1": 1, "+2": 0}

@@ -7,7 +7,7 @@ import pytest
 
 from labelsite.annotations.importers import import_file
 from labelsite.campaigns.models import Campaign, Protocol
-from labelsite.comparison import evidence, measures
+from labelsite.comparison import evidence, kinds, measures
 from labelsite.comparison.disagreements import Kind, rows, task_ids
 from labelsite.comparison.opinions import opinions_on
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
@@ -49,7 +49,7 @@ def test_both_people_name_one_step_and_agree_with_gold_and_the_run(world) -> Non
         [0, 0],
     )
     assert measures.between_people(looks).percent == 1.0
-    assert measures.kinds(measures.compared(looks)).agree == 2
+    assert kinds.kinds(measures.compared(looks)).agree == 2
     assert measures.unmarked(looks) == 0
 
 

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.django_db
 # Positions that ann, bob and cat name in each of six solutions; None: no mistake, "-": did not look.
 SAID = [(0, 0, "-"), (1, 2, "-"), (None, None, 1), (None, 1, "-"), (2, 2, 2), (0, 1, "-")]
 
+RUN_DIFFERS = (Kind.EARLIER, Kind.LATER, Kind.MISSES, Kind.INVENTS)
+
 
 @pytest.fixture
 def people():
@@ -102,6 +104,17 @@ def test_a_task_is_decided_from_the_list_and_leads_on_to_the_next_without_a_run(
     assert (page.context["previous"], page.context["following"]) == (tasks[1].pk, tasks[3].pk)
     client.post(address + "?kind=people", {"positions": ["1"]})
     assert Adjudication.objects.get().positions == [1]
+
+
+def test_each_count_of_differences_is_the_length_of_the_list_it_leads_to(client, reviewer, tasks):
+    campaign = tasks[0].campaign
+    run = make_estimate_run()
+    for task, first in zip(tasks, (0, 0, 1, 2, None, 1), strict=True):
+        make_estimates(task.solution, [1.0, 0.5, 0.0], run, first)
+    page = client.get(f"{reverse('comparison:campaign', args=[campaign.pk])}?run={run.pk}")
+    told = {link.kind: link.count for link in page.context["kinds"]}
+    listed = {kind: len(task_ids(campaign, run, kind)) for kind in Kind}
+    assert told == listed and listed[Kind.ANY] < sum(listed[kind] for kind in RUN_DIFFERS)
 
 
 def test_with_a_run_both_kinds_of_differences_are_offered(client, reviewer, tasks):

@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 
 from labelsite.autolabels.models import SolutionEstimate, StepEstimate
-from labelsite.comparison import evidence, measures
+from labelsite.comparison import evidence, kinds, measures
 from labelsite.comparison.against import EVERYBODY, Against
 from labelsite.comparison.disagreements import WITHOUT_RUN, Kind, task_ids
 from labelsite.comparison.evidence import NONE, UNKNOWN
@@ -83,7 +83,7 @@ def test_the_figures_and_each_persons_agreement_leave_out_what_the_run_does_not_
     campaign, run, _tasks = world
     looks = looks_of(campaign, run)
     both = measures.compared(looks)
-    assert measures.kinds(both) == measures.Kinds(agree=0, earlier=1, later=0, misses=2, invents=0)
+    assert kinds.kinds(both) == kinds.Kinds(agree=0, earlier=1, later=0, misses=2, invents=0)
     assert measures.first_mistakes(both).count == 3
     (row,) = measures.by_person(looks)
     assert row.machine_count == 3
@@ -104,7 +104,7 @@ def test_the_lists_hold_no_solution_of_which_the_run_does_not_know(world):
 def test_gold_that_allows_no_mistake_does_not_make_the_run_right_where_it_does_not_know(world):
     campaign, run, _tasks = world
     both = measures.compared(looks_of(campaign, run, Against(is_gold=True)))
-    assert measures.kinds(both) == measures.Kinds(agree=2, earlier=0, later=0, misses=0, invents=1)
+    assert kinds.kinds(both) == kinds.Kinds(agree=2, earlier=0, later=0, misses=0, invents=1)
 
 
 def test_the_pages_say_that_it_is_not_known(client, world):
