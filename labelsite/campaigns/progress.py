@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -92,6 +92,8 @@ def counts(campaign: Campaign) -> dict[str, Any]:
         screening=Count("id", filter=Q(kind=TaskKind.SCREENING)),
     )
     found["share"] = found["done"] / found["tasks"] if found["tasks"] else 0.0
+    set_aside = campaign.tasks.filter(work, state=TaskState.SET_ASIDE)
+    found["undecided"] = found["set_aside"] - len(decided(set_aside))
     leases = Assignment.objects.filter(task__campaign=campaign, task__kind=TaskKind.WORK).aggregate(
         in_hand=Count("id", filter=IN_HAND),
         run_out=Count("id", filter=RUN_OUT & Q(task__state=TaskState.OPEN)),
@@ -100,6 +102,11 @@ def counts(campaign: Campaign) -> dict[str, Any]:
     # Whoever asks for a task next takes these back first.
     found["free"] += leases["run_out"]
     return found
+
+
+def decided(tasks: QuerySet[Task]) -> set[int]:
+    """The ids of those tasks on which a reviewer's decision stands: their state stays as people left it."""
+    return set(tasks.filter(adjudications__is_live=True).values_list("pk", flat=True))
 
 
 def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:

@@ -247,6 +247,7 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "sections": sections.in_order({*sections.all_sections(campaign), section} - {""}),
         "picks": person(request).is_admin and kind != TaskKind.SCREENING,
         "rows": page[:PAGE],
+        "decided": progress.decided(Task.objects.filter(pk__in=[task.pk for task in page])),
         "further": f"{last.priority!r}_{last.pk}" if last else "",
     }
     return render(request, "campaigns/tasks.html", context)

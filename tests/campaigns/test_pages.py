@@ -12,6 +12,7 @@ from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns import progress
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Assignment, Campaign, Task
+from labelsite.comparison.services import adjudicate
 from tests.campaigns.leases import claim_next
 from tests.factories import (
     make_annotation,
@@ -258,3 +259,16 @@ def test_each_bar_of_the_progress_chart_carries_its_count(client) -> None:
     client.force_login(make_user("reviewer"))
     page = client.get(f"/campaigns/{campaign.pk}/").content.decode()
     assert re.findall(r'<text class="value"[^>]*>(\d+)</text>', page) == ["3"]
+
+
+def test_what_a_reviewer_decided_of_solutions_that_were_set_aside_stands_beside_them(client) -> None:
+    campaign = make_campaign()
+    for text in ("decided", "open"):
+        make_task(campaign, make_solution(problem=text), state="set_aside", remaining=0)
+    task = campaign.tasks.order_by("pk")[0]
+    client.force_login(make_user("reviewer"))
+    adjudicate(task, make_user("reviewer"), [0])
+    page = client.get(f"/campaigns/{campaign.pk}/tasks/?state=set_aside").content.decode()
+    rows = page.split("<tbody>")[1].split("</tr>")[:2]
+    assert [">decided</span>" in row for row in rows] == [True, False]
+    assert "undecided: 1" in client.get(f"/campaigns/{campaign.pk}/").content.decode()
