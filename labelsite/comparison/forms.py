@@ -18,6 +18,8 @@ class AdjudicationForm(forms.Form):
         label=_("Why"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
     make_gold = forms.BooleanField(required=False)
+    # The decision that stood when the page was shown, 0 for none.
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: object, step_count: int, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]

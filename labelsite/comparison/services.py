@@ -27,13 +27,27 @@ from ml.errors import MisstepError
 ESTIMATE_TASK = "labelsite.comparison.tasks.run_campaign_estimates"
 
 
+class DecidedMeanwhile(Exception):
+    """Somebody else's decision stands, which the reviewer has not seen."""
+
+    def __init__(self, standing: Adjudication) -> None:
+        self.standing = standing
+        super().__init__(f"{standing.reviewer.username} has decided meanwhile")
+
+
 def adjudicate(
-    task: Task, reviewer: User, positions: Sequence[int], note: str = "", make_gold: bool = False
+    task: Task,
+    reviewer: User,
+    positions: Sequence[int],
+    note: str = "",
+    make_gold: bool = False,
+    seen: int | None = None,
 ) -> Adjudication:
     """Decide where the first mistake is: one position or several acceptable ones, -1 for no mistake.
 
     With `make_gold` the task also becomes gold, served unmarked to everybody. Gold that it has already does not
-    outlive another decision. Raises ValidationError.
+    outlive another decision. seen: the decision that stood when the reviewer looked, 0 where none did, None for who
+    replaces whatever stands. Raises ValidationError, and DecidedMeanwhile where somebody else's stands than was seen.
     """
     chosen = sorted(set(positions))
     # A step that nobody chose is none of the solution's own, and no label can stand at it.
@@ -43,9 +57,11 @@ def adjudicate(
     if chosen[0] < NONE or chosen[-1] > last:
         raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last + 1})
     with transaction.atomic():
-        # The task's lock makes two reviewers take turns; the second one's word is then the live one.
+        # The task's lock makes two reviewers take turns: the second one sees the first one's word.
         Task.objects.select_for_update().get(pk=task.pk)
-        Adjudication.objects.filter(task=task, is_live=True).update(is_live=False)
+        standing = Adjudication.objects.filter(task=task, is_live=True)
+        _refuse_unseen(standing.select_related("reviewer").first(), reviewer, seen)
+        standing.update(is_live=False)
         source = decided_by(reviewer.username)
         if make_gold:
             set_kind(task, TaskKind.GOLD, chosen, source, reviewer)
@@ -54,6 +70,12 @@ def adjudicate(
         return Adjudication.objects.create(
             task=task, reviewer=reviewer, positions=chosen, note=note, made_gold=make_gold
         )
+
+
+def _refuse_unseen(standing: Adjudication | None, reviewer: User, seen: int | None) -> None:
+    """Whoever presses twice, or goes back to their page, meets only their own word, which they may replace."""
+    if standing and seen not in (None, standing.pk) and standing.reviewer_id != reviewer.pk:
+        raise DecidedMeanwhile(standing)
 
 
 def start_campaign_estimates(

@@ -108,11 +108,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     previous, following = (_neighbour(lens, kind, against, task_id, back) for back in (True, False))
     if request.method == "POST":
         form = AdjudicationForm(request.POST, step_count=step_count)
-        if form.is_valid():
-            chosen = form.cleaned_data
-            services.adjudicate(
-                shown, person(request), chosen["positions"], chosen["note"], chosen["make_gold"]
-            )
+        if form.is_valid() and _is_kept(form, shown, person(request)):
             messages.success(request, _("Your decision is kept."))
             if following and request.POST.get("then") == "next":
                 return redirect(f"{_task_url(lens, following)}?{way}")
@@ -137,6 +133,21 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "is_coloured": is_coloured,
     }
     return render(request, "comparison/task.html", context)
+
+
+def _is_kept(form: AdjudicationForm, shown: Task, reviewer: User) -> bool:
+    """Keeps the decision; where somebody else has decided since the page was shown, the form says so."""
+    chosen = form.cleaned_data
+    try:
+        services.adjudicate(
+            shown, reviewer, chosen["positions"], chosen["note"], chosen["make_gold"], chosen["seen"]
+        )
+    except services.DecidedMeanwhile as refusal:
+        text = _(
+            "%(name)s has decided since you opened this page, as stands below. Send yours again to replace it."
+        )
+        form.add_error(None, text % {"name": refusal.standing.reviewer.username})
+    return form.is_valid()
 
 
 @admin_required
