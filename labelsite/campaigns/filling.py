@@ -39,7 +39,7 @@ def rename(campaign: Campaign, old: str, new: str, by: User) -> Job | None:
     `sections.reserve` raises.
     """
     if campaign.tasks.filter(section=old)[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
-        sections.rename(campaign, old, new)
+        sections.rename(campaign, old, new, by=by)
         return None
     sections.reserve(campaign, old, new)
     return _enqueue(campaign, new or old, by, section=new, old=old)
@@ -62,7 +62,7 @@ def gather(job: Job, lease: Lease) -> Work:
     if "old" in job.spec:
         # Without a note it was done before: by an attempt that could not say so any more, or for whoever asked twice.
         if not section or campaign.renames.get(job.spec["old"]) == section:
-            sections.rename(campaign, job.spec["old"], section, lease.check)
+            sections.rename(campaign, job.spec["old"], section, lease.check, job.created_by)
     else:
         result["tasks_of_section"] = sections.assign(campaign, wanted.rows(campaign), section, lease.check)
         # While the planner takes the index of sections for empty, each claim in a section reads all that is in it.

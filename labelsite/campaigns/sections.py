@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from labelsite.accounts.models import User
 from labelsite.accounts.records import record
@@ -52,14 +52,6 @@ WITH found AS (
     RETURNING lease.task_id
 )
 UPDATE campaigns_task AS task SET remaining = remaining + 1 FROM given WHERE task.id = given.task_id
-"""
-
-_RENAME_IN_MEMBERSHIPS = """
-UPDATE campaigns_membership
-SET sections = CASE WHEN %(new)s = '' THEN array_remove(sections, %(old)s::varchar)
-                    ELSE array_replace(sections, %(old)s::varchar, %(new)s::varchar) END,
-    chosen_section = CASE WHEN chosen_section = %(old)s THEN %(new)s ELSE chosen_section END
-WHERE campaign_id = %(campaign)s AND (chosen_section = %(old)s OR %(old)s = ANY(sections))
 """
 
 
@@ -176,7 +168,9 @@ def _mix_anew(campaign: Campaign) -> None:
         arranging.arrange(campaign, places=False, order=True)
 
 
-def rename(campaign: Campaign, old: str, new: str, check: Callable[[], None] = no_check) -> None:
+def rename(
+    campaign: Campaign, old: str, new: str, check: Callable[[], None] = no_check, by: User | None = None
+) -> None:
     """Gives a section another name, or dissolves it (""); raises what `reserve` raises, and calls `check` before each
     batch.
 
@@ -190,11 +184,25 @@ def rename(campaign: Campaign, old: str, new: str, check: Callable[[], None] = n
         with transaction.atomic():
             batch = _move(campaign.tasks.filter(section=old, pk__gt=last), new)
             if is_done := len(batch) < BATCH:
-                _execute(_RENAME_IN_MEMBERSHIPS, campaign=campaign.pk, old=old, new=new)
+                _rename_for_members(campaign, old, new, by)
                 _forget(campaign, old)
         last = batch[-1] if batch else last
     if not new:
         _mix_anew(campaign)
+
+
+def _rename_for_members(campaign: Campaign, old: str, new: str, by: User | None) -> None:
+    """Who is kept to the section, or chose it, goes along; where it is dissolved it leaves their lists."""
+    concerned = Q(sections__contains=[old]) | Q(chosen_section=old)
+    members = Membership.objects.select_for_update(of=("self",)).select_related("user", "campaign")
+    for member in members.filter(concerned, campaign=campaign).order_by("pk"):
+        renamed = [new if section == old else section for section in member.sections]
+        kept_to = [section for section in renamed if section]
+        record("member", recorded_name(member), {"sections": (member.sections, kept_to)}, by)
+        member.sections = kept_to
+        if member.chosen_section == old:
+            member.chosen_section = new
+        member.save(update_fields=["sections", "chosen_section"])
 
 
 def reserve(campaign: Campaign, old: str, new: str) -> None:

@@ -15,10 +15,9 @@ from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.gold import positions_literal, recorded_name
 from labelsite.campaigns.gold_sources import decided_by
-from labelsite.campaigns.membership import add_everyone, set_members
+from labelsite.campaigns.membership import add_everyone, locked_member, set_member_state, set_members
 from labelsite.campaigns.models import (
     Campaign,
-    Membership,
     MemberState,
     Task,
     TaskKind,
@@ -219,11 +218,15 @@ def _source_of(gold: Sequence[int] | None, before: Task, by: User | None) -> str
     return decided_by(by.username) if by else "reviewer"
 
 
+@transaction.atomic
 def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:
     """Admits or refuses a person who has done the whole screening set; returns the new state, if any."""
     if len(verdicts_right) < campaign.screening_size:
         return None
     share = sum(verdicts_right) / len(verdicts_right) if campaign.screening_size else 1.0
     state = MemberState.ADMITTED if share >= campaign.screening_threshold else MemberState.REFUSED
-    members = Membership.objects.filter(campaign=campaign, user=annotator, state=MemberState.SCREENING)
-    return state.value if members.update(state=state) else None
+    member = locked_member(campaign, annotator)
+    if member is None or member.state != MemberState.SCREENING:
+        return None
+    set_member_state(campaign, annotator, state)
+    return state.value

@@ -11,13 +11,14 @@ from labelsite.accounts.models import ApiToken, Change, Role, User
 from labelsite.accounts.records import record
 from labelsite.campaigns.gold import renew_gold
 from labelsite.campaigns.models import Campaign, MemberState, Ordering
-from labelsite.campaigns.services import update_campaign
+from labelsite.campaigns.services import judge_screening, update_campaign
 from labelsite.comparison.services import adjudicate
 from tests.factories import (
     PASSWORD,
     make_campaign,
     make_estimate_run,
     make_machine,
+    make_member,
     make_task,
     make_token,
     make_user,
@@ -119,6 +120,32 @@ def test_what_an_admin_does_to_one_member_is_recorded(client):
         (admin.username, "member", name, "state", "admitted", "paused"),
         (admin.username, "member", name, "sections", [], ["algebra"]),
     ]
+
+
+def test_what_a_renamed_or_dissolved_section_does_to_its_members_is_recorded(client):
+    admin, user = make_user(Role.ADMIN), make_user()
+    campaign = make_campaign(members=[user])
+    make_task(campaign, section="algebra")
+    campaign.memberships.update(sections=["algebra", "geometry"])
+    client.force_login(admin)
+    address = f"/campaigns/{campaign.pk}/sections/rename/"
+    client.post(address, {"old": "algebra", "section": "groups"})
+    client.post(address, {"old": "groups", "dissolve": "1"})
+    name = f"{user.username} · {campaign.name}"
+    assert lines() == [
+        (admin.username, "member", name, "sections", ["algebra", "geometry"], ["groups", "geometry"]),
+        (admin.username, "member", name, "sections", ["groups", "geometry"], ["geometry"]),
+    ]
+
+
+@pytest.mark.parametrize(("is_right", "state"), [(True, "admitted"), (False, "refused")])
+def test_what_screening_makes_of_a_member_is_recorded_as_nobodys_decision(is_right, state):
+    user = make_user()
+    campaign = make_campaign(screening_size=1)
+    make_member(campaign, user, state=MemberState.SCREENING)
+    for _again in range(2):
+        judge_screening(campaign, user.pk, [is_right])
+    assert lines() == [(None, "member", f"{user.username} · {campaign.name}", "state", "screening", state)]
 
 
 def test_what_makes_a_task_gold_or_corrects_its_gold_is_recorded(client):
