@@ -55,6 +55,25 @@ def test_who_becomes_an_annotator_or_comes_back_joins_too(before, after) -> None
     assert members(campaign) == {"ann"}
 
 
+def test_who_is_paused_as_a_member_stays_so_when_they_come_back_and_who_is_taken_out_joins_as_the_page_says(
+    client,
+) -> None:
+    paused, out = make_user(username="ann"), make_user(username="bo")
+    campaign = create_campaign("All", is_for_everyone=True)
+    client.force_login(make_user("admin"))
+    address = f"/campaigns/{campaign.pk}/members/"
+    client.post(f"{address}{paused.pk}/", {"state": "paused"})
+    client.post(address, {"shown": [paused.pk, out.pk], "member": [paused.pk]})
+    for user in (paused, out):
+        change_person(user, is_active=False)
+        change_person(user, is_active=True)
+    assert set(campaign.memberships.values_list("user__username", "state")) == {
+        ("ann", "paused"),
+        ("bo", "admitted"),
+    }
+    assert "joins again when their account is switched off and on" in client.get(address).content.decode()
+
+
 def test_whom_an_admin_takes_out_stays_out_when_other_things_of_them_change() -> None:
     user = make_user(username="ann")
     campaign = create_campaign("All", is_for_everyone=True)
