@@ -45,8 +45,8 @@ def adjudicate(
 ) -> Adjudication:
     """Decide where the first mistake is: one position or several acceptable ones, -1 for no mistake.
 
-    With `make_gold` the task also becomes gold, served unmarked to everybody. Gold that it has already does not
-    outlive another decision. seen: the decision that stood when the reviewer looked, 0 where none did, None for who
+    With `make_gold` the task also becomes gold, served unmarked to everybody; a screening item stays one, with this as
+    its known answer. Gold that it has already does not outlive another decision. seen: the decision that stood when the reviewer looked, 0 where none did, None for who
     replaces whatever stands. Raises ValidationError, and DecidedMeanwhile where somebody else's stands than was seen.
     """
     chosen = sorted(set(positions))
@@ -58,17 +58,21 @@ def adjudicate(
         raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last + 1})
     with transaction.atomic():
         # The task's lock makes two reviewers take turns: the second one sees the first one's word.
-        Task.objects.select_for_update().get(pk=task.pk)
+        is_screening = Task.objects.select_for_update().get(pk=task.pk).kind == TaskKind.SCREENING
         standing = Adjudication.objects.filter(task=task, is_live=True)
         _refuse_unseen(standing.select_related("reviewer").first(), reviewer, seen)
         standing.update(is_live=False)
         source = decided_by(reviewer.username)
-        if make_gold:
+        if make_gold and not is_screening:
             set_kind(task, TaskKind.GOLD, chosen, source, reviewer)
         else:
             correct_gold(task, chosen, source, reviewer)
         return Adjudication.objects.create(
-            task=task, reviewer=reviewer, positions=chosen, note=note, made_gold=make_gold
+            task=task,
+            reviewer=reviewer,
+            positions=chosen,
+            note=note,
+            made_gold=make_gold and not is_screening,
         )
 
 

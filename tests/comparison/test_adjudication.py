@@ -34,6 +34,17 @@ def test_another_decision_replaces_the_gold_and_leaves_the_task_what_it_is(revie
     assert (task.kind, task.overlap, task.remaining, task.state) == (kind, 7, 5, "open")
 
 
+def test_a_screening_item_stays_one_and_its_page_offers_no_gold(reviewer, client) -> None:
+    task = task_with([1], kind="screening", overlap=7, remaining=5)
+    decision = adjudicate(task, reviewer, [3], make_gold=True)
+    task.refresh_from_db()
+    assert (task.kind, task.gold, task.gold_source) == ("screening", [3], "adjudicated by ruth")
+    assert (task.overlap, task.remaining, decision.made_gold) == (7, 5, False)
+    client.force_login(reviewer)
+    page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
+    assert 'name="positions"' in page and "make_gold" not in page
+
+
 def test_no_mistake_replaces_the_gold_too(reviewer) -> None:
     task = task_with([1])
     adjudicate(task, reviewer, [-1])
