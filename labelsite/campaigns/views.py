@@ -196,12 +196,26 @@ def member_sections(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpResp
     """Which sections a member may label; none chosen means all of them. Answers as `member_state` does."""
     campaign = get_object_or_404(Campaign, pk=pk)
     names = [storable.text(name, SECTION_LENGTH) for name in request.POST.getlist("section")]
-    sections.restrict(campaign, user_id, names, person(request))
+    refusal = _gone(campaign, names)
+    if not refusal:
+        sections.restrict(campaign, user_id, names, person(request))
     if request.htmx:
-        context = {**_saved(campaign, user_id), "sections": _sections_to_give(campaign)}
+        saved = _saved(campaign, user_id)
+        context = {**saved, "sections": _sections_to_give(campaign), "refusal": refusal}
         return render(request, "campaigns/member_sections.html", context)
-    messages.success(request, _("The sections are saved."))
+    if refusal:
+        messages.error(request, refusal)
+    else:
+        messages.success(request, _("The sections are saved."))
     return redirect("campaigns:members", pk)
+
+
+def _gone(campaign: Campaign, names: list[str]) -> str:
+    """What is wrong with sections that a page still offers after they were renamed or dissolved: in one of these
+    nobody would get any work.
+    """
+    gone = [name for name in names if not sections.is_there(campaign, name)]
+    return _("Not saved, there is no section “%(name)s” any more.") % {"name": gone[0]} if gone else ""
 
 
 @require_POST

@@ -46,8 +46,10 @@ def adjudicate(
     """Decide where the first mistake is: one position or several acceptable ones, -1 for no mistake.
 
     With `make_gold` the task also becomes gold, served unmarked to everybody; a screening item stays one, with this as
-    its known answer. Gold that it has already does not outlive another decision. seen: the decision that stood when the reviewer looked, 0 where none did, None for who
-    replaces whatever stands. Raises ValidationError, and DecidedMeanwhile where somebody else's stands than was seen.
+    its known answer. Gold that it has already does not outlive another decision.
+
+    seen: the decision that stood when the reviewer looked, 0 where none did, None for who replaces whatever stands.
+    Raises ValidationError, and DecidedMeanwhile where somebody else's stands than was seen.
     """
     chosen = sorted(set(positions))
     # A step that nobody chose is none of the solution's own, and no label can stand at it.

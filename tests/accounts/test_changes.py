@@ -110,6 +110,7 @@ def test_settings_and_members_of_a_campaign_are_recorded_and_what_stays_the_same
 def test_what_an_admin_does_to_one_member_is_recorded(client):
     admin, user, stranger = make_user(Role.ADMIN), make_user(), make_user()
     campaign = make_campaign(members=[user])
+    make_task(campaign, section="algebra")
     client.force_login(admin)
     for _again in range(2):
         client.post(f"/campaigns/{campaign.pk}/members/{user.pk}/", {"state": "paused"})

@@ -245,3 +245,18 @@ def test_people_choose_and_admins_restrict_on_the_pages(client, campaign, annota
     assert campaign.memberships.get().chosen_section == ""
     queue_page = client.get(f"/campaigns/{campaign.pk}/tasks/?section=geometry")
     assert {task.section for task in queue_page.context["rows"]} == {"geometry"}
+
+
+def test_a_members_page_that_stood_open_keeps_nobody_to_a_section_that_was_renamed(
+    client, campaign, annotator
+) -> None:
+    sections.rename(campaign, "algebra", "groups")
+    client.force_login(make_user("admin"))
+    url = f"/campaigns/{campaign.pk}/members/{annotator.pk}/sections/"
+    pages = [
+        client.post(url, {"section": ["algebra", "geometry"]}, headers=headers, follow=True).content.decode()
+        for headers in ({}, {"HX-Request": "true"})
+    ]
+    assert all("there is no section “algebra” any more" in page and ">saved<" not in page for page in pages)
+    # The cell that comes instead offers those that are there.
+    assert 'value="groups"' in pages[1] and campaign.memberships.get().sections == []
