@@ -17,7 +17,7 @@ from labelsite.api.base import Endpoint, IsAdmin, NewestFirst
 from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ImportRequest, JobSerializer, ProblemSerializer
 from labelsite.jobs import services
-from labelsite.jobs.access import job_or_404, obedient_job_or_404
+from labelsite.jobs.access import job_or_404, job_to_retry_or_404, obedient_job_or_404
 from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState
 from ml import formats
@@ -98,7 +98,7 @@ class JobCancel(Endpoint):
 
 
 class JobRetry(Endpoint):
-    """Queue a failed or cancelled job again, as an admin or as who started it."""
+    """Queue a failed or cancelled job again, as an admin."""
 
     @extend_schema(
         request=None,
@@ -110,6 +110,6 @@ class JobRetry(Endpoint):
         },
     )
     def post(self, request: Request, pk: int) -> Response:
-        if not services.retry(obedient_job_or_404(request.user, pk)):
+        if not services.retry(job_to_retry_or_404(request.user, pk)):
             raise MisstepError(_("this job is neither failed nor cancelled, expected one of these"))
         return Response(JobSerializer(job_or_404(request.user, pk)).data)

@@ -17,8 +17,21 @@ def job_or_404(user: AbstractBaseUser | AnonymousUser, pk: int) -> Job:
 
 
 def obedient_job_or_404(user: AbstractBaseUser | AnonymousUser, pk: int) -> Job:
-    """The job, if this person may change its course; a 403 for one who may only watch it."""
+    """The job, if this person may end it; a 403 for one who may only watch it."""
     job = job_or_404(user, pk)
     if not job.obeys(user):
+        raise PermissionDenied
+    return job
+
+
+def may_retry(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Trying a job again begins its work anew, which is an admin's: whoever started it may be one no more."""
+    return bool(getattr(user, "is_admin", False))
+
+
+def job_to_retry_or_404(user: AbstractBaseUser | AnonymousUser, pk: int) -> Job:
+    """The job, if this person may try it again; a 403 for one who may not."""
+    job = job_or_404(user, pk)
+    if not may_retry(user):
         raise PermissionDenied
     return job

@@ -144,7 +144,7 @@ class Job(models.Model):
         return (self.finished_at - self.started_at).total_seconds()
 
     def obeys(self, user: AbstractBaseUser | AnonymousUser) -> bool:
-        """Whether `user` may cancel it and try it again: an admin, or whoever started it."""
+        """Whether `user` may cancel it: an admin, or whoever started it."""
         return getattr(user, "is_admin", False) or (user.pk is not None and user.pk == self.created_by_id)
 
 

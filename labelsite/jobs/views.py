@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import HtmxHttpRequest
 from labelsite.jobs import services, wording
-from labelsite.jobs.access import job_or_404, obedient_job_or_404
+from labelsite.jobs.access import job_or_404, job_to_retry_or_404, may_retry, obedient_job_or_404
 from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState, Worker
 from labelsite.jobs.outages import end_of_pause
@@ -42,6 +42,7 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "job": job,
         "waits_until": end_of_pause(job),
         "is_obedient": job.obeys(request.user),
+        "may_retry": may_retry(request.user),
         "figures": wording.figures(job.result or {}),
         "links": wording.links(job),
         "log": tail(job.attempt_folder / "log.txt"),
@@ -65,7 +66,7 @@ def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = obedient_job_or_404(request.user, pk)
+    job = job_to_retry_or_404(request.user, pk)
     if not services.retry(job):
         messages.error(request, _("Only a failed or cancelled job can be tried again."))
     return redirect("jobs:detail", pk=pk)

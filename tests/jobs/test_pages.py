@@ -66,13 +66,16 @@ def test_a_person_can_cancel_and_retry_by_the_buttons(client, admin):
 
 
 @pytest.mark.parametrize("name, method", [("detail", "get"), ("cancel", "post"), ("retry", "post")])
-def test_owner_and_admin_steer_a_job_a_reviewer_watches_it_and_an_outsider_finds_none(client, name, method):
+def test_owner_and_admin_end_a_job_an_admin_begins_it_anew_a_reviewer_watches_it_and_an_outsider_finds_none(
+    client, name, method
+):
     owner = make_user("annotator")
     job = make_job("", created_by=owner)
     watched = 200 if name == "detail" else 403
     allowed = 200 if name == "detail" else 302
+    owned = 403 if name == "retry" else allowed
     for user, expected in (
-        (make_user(), 404), (make_user("reviewer"), watched), (owner, allowed), (make_user("admin"), allowed)
+        (make_user(), 404), (make_user("reviewer"), watched), (owner, owned), (make_user("admin"), allowed)
     ):  # fmt: skip
         client.force_login(user)
         assert getattr(client, method)(reverse(f"jobs:{name}", args=[job.pk])).status_code == expected
@@ -87,7 +90,8 @@ def test_the_buttons_are_shown_to_those_who_may_press_them(client, state, button
     owner = make_user("reviewer")
     job = make_job("", created_by=owner)
     Job.objects.update(state=state)
-    for user, shown in ((make_user("reviewer"), False), (owner, True), (make_user("admin"), True)):
+    ends = button == "Cancel"
+    for user, shown in ((make_user("reviewer"), False), (owner, ends), (make_user("admin"), True)):
         client.force_login(user)
         page = client.get(reverse("jobs:detail", args=[job.pk])).content.decode()
         assert (f">{button}</button>" in page) is shown
