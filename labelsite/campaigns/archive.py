@@ -32,11 +32,14 @@ _DELETE_TASKS = "DELETE FROM campaigns_task WHERE campaign_id = %s"
 _CHECK = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
 
 
+@transaction.atomic
 def set_archived(campaign: Campaign, is_archived: bool, by: User | None = None) -> None:
     """Put the campaign away, or back. It is paused then: whoever brings it back lets it go on when it is ready."""
-    changing = Campaign.objects.filter(pk=campaign.pk, is_archived=not is_archived)
-    if changing.update(is_archived=is_archived, is_paused=True):
-        record("campaign", campaign.name, {"is_archived": (not is_archived, is_archived)}, by)
+    fresh = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
+    if fresh is not None and fresh.is_archived != is_archived:
+        changed = {"is_archived": (not is_archived, is_archived), "is_paused": (fresh.is_paused, True)}
+        Campaign.objects.filter(pk=fresh.pk).update(is_archived=is_archived, is_paused=True)
+        record("campaign", fresh.name, changed, by)
 
 
 def refuse_archived(campaign: Campaign) -> None:
