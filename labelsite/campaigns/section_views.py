@@ -64,7 +64,9 @@ def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     wanted, name = SectionFilter(request.POST), SectionName(request.POST)
     if not wanted.is_valid() or not name.is_valid():
         messages.error(request, errors_of(name if wanted.is_valid() else wanted))
-        return redirect("campaigns:sections", campaign.pk)
+        asked = {field: request.POST[field] for field in wanted.fields if request.POST.get(field)}
+        address = reverse("campaigns:sections", args=[campaign.pk])
+        return redirect(f"{address}?{urlencode({**asked, 'count': '1'})}")
     section = name.cleaned_data["section"]
     moved = filling.fill(campaign, wanted, section, person(request))
     if isinstance(moved, Job):
@@ -90,7 +92,9 @@ def pick(request: HttpRequest, pk: int) -> HttpResponse:
 def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task]) -> None:
     """Does it, and tells the person what came of it."""
     name = SectionName(request.POST)
-    if name.is_valid():
+    if not rows.exists():
+        messages.error(request, _("Nothing changed: tick the tasks that are to go there first."))
+    elif name.is_valid():
         section = name.cleaned_data["section"]
         _tell(request, section, sections.assign(campaign, rows, section))
     else:

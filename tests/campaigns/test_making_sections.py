@@ -136,6 +136,20 @@ def test_a_nameless_or_endless_name_is_refused(admin, campaign) -> None:
     assert numbers_in(campaign, "") == [1, 2, 3, 4]
 
 
+def test_a_refused_name_keeps_the_filter_that_was_counted(admin, campaign) -> None:
+    wanted = {"source": "gsm8k", "outcome": "wrong", "outside": "on"}
+    url = f"/campaigns/{campaign.pk}/sections/"
+    page = admin.post(url, {**wanted, "section": " "}, follow=True)
+    assert page.context["count"] == 1 and page.context["filter"].cleaned_data["source"] == "gsm8k"
+    assert "This field is required" in page.content.decode()
+
+
+def test_who_picked_no_task_is_told_so(admin, campaign) -> None:
+    page = admin.post(f"/campaigns/{campaign.pk}/sections/pick/", {"section": "picked"}, follow=True)
+    told = page.content.decode()
+    assert "tick the tasks that are to go there first" in told and "0 tasks" not in told
+
+
 def test_a_renamed_section_keeps_its_tasks_and_its_people(admin, campaign) -> None:
     sections.assign(campaign, campaign.tasks.filter(solution__generator="small"), "easy")
     member = make_member(campaign, make_user(), sections=["easy", "hard"], chosen_section="easy")
