@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -71,6 +72,33 @@ def test_a_threshold_is_found_where_only_one_kind_of_solution_exists():
     assert [predict(values, right) for values in scores] == [None, None]
     wrong = best_threshold(scores, [1, 1])
     assert [predict(values, wrong) for values in scores] == [1, 1]
+
+
+def test_the_chosen_threshold_is_the_middle_of_the_best_stretch():
+    assert best_threshold([[0.9, 0.2], [0.8, 0.95]], [1, None]) == pytest.approx(0.5)
+    # No number lies between these two, so the stretch's end is all of it.
+    above = math.nextafter(0.5, 1.0)
+    assert best_threshold([[0.5], [above]], [0, None]) == above
+
+
+def separable(seed: int, count: int = 20):
+    """Mistakes score below 0.3 and all other steps above 0.7."""
+    generator = random.Random(seed)
+    truths = [index % 2 or None for index in range(count)]
+    good = [[generator.uniform(0.7, 1.0) for _ in range(2)] for _ in truths]
+    return [
+        [one, two if truth is None else two - 0.7] for (one, two), truth in zip(good, truths, strict=True)
+    ], truths
+
+
+def test_a_threshold_from_few_separable_solutions_separates_others_as_well():
+    found = []
+    for seed in range(50):
+        threshold = best_threshold(*separable(seed))
+        scores, truths = separable(1000 + seed)
+        found.append(metric([predict(values, threshold) for values in scores], truths)["f1"])
+    # The upper end of the best stretch, the lowest good score seen, reached 0.95.
+    assert sum(found) / len(found) > 0.99
 
 
 def files(folder, scores, truths, problems=None, are_correct=None):
