@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,10 @@ class Judged:
         """Those of which it is known whether the final answer is right."""
         return [row for row in self.rows if row.is_correct is not None]
 
+    def not_of(self, problems: Collection[str]) -> Judged:
+        """Those of other problems than these."""
+        return Judged([row for row in self.rows if row.problem not in problems])
+
     @property
     def truths(self) -> list[int | None]:
         return [row.truth for row in self.rows]
@@ -89,3 +93,23 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
             stacklevel=2,
         )
     return Judged(rows, left_out)
+
+
+def apart(other: Judged, solutions: Path, judged: Judged, judged_solutions: Path) -> Judged:
+    """Those of `other` whose problems are not judged: what was chosen on a judged problem flatters.
+
+    Warns of those left out; raises MisstepError where none is left.
+    """
+    found = other.not_of({row.problem for row in judged.rows})
+    if not found.rows:
+        raise MisstepError(
+            f"{solutions}: all of its {len(other.rows)} labelled solutions are of problems in {judged_solutions},"
+            " expected other problems to choose a threshold on"
+        )
+    if count := len(other.rows) - len(found.rows):
+        warnings.warn(
+            f"{count} of the {len(other.rows)} labelled solutions in {solutions} are of judged problems:"
+            " no threshold is chosen on them",
+            stacklevel=2,
+        )
+    return found

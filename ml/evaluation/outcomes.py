@@ -33,7 +33,7 @@ class Outcome:
 
 def lines_of(judged: Judged, threshold: float, known: Collection[str] | None) -> Iterator[dict[str, Any]]:
     """One line of each solution. known: the problems that the model was trained on, by hash; None where nobody says."""
-    others = Judged([row for row in judged.rows if known is not None and row.problem not in known])
+    others = Judged([]) if known is None else judged.not_of(known)
     said = {name: dict[str, int | None]() for name in RULES}
     said["by_threshold"] = {row.id: predict(row.scores, threshold) for row in judged.rows}
     for name, rows in (("held_out", judged), ("unseen", others)):

@@ -132,7 +132,7 @@ def test_the_command_reports_the_metric_and_where_the_threshold_came_from(tmp_pa
     own = evaluated(capsys, solutions, path)
     assert own["threshold_chosen_on"] == "solutions.jsonl itself" and own["f1"] >= given["f1"]
     assert own["held_out"]["threshold_chosen_on"] == "the other half of the problems"
-    other, other_scores = files(tmp_path / "other", *drawn(2))
+    other, other_scores = files(tmp_path / "other", *drawn(2), [f"other problem {k}" for k in range(60)])
     moved = evaluated(
         capsys, solutions, path, "--threshold-solutions", str(other), "--threshold-scores", str(other_scores)
     )
@@ -244,10 +244,13 @@ def test_solutions_of_problems_that_it_was_trained_on_are_told_apart(tmp_path, c
 def test_the_most_likely_mistakes_of_unseen_problems_are_as_if_the_others_were_in_no_file(tmp_path, capsys):
     scores, truths = drawn(3)
     problems = [f"problem {index}" for index in range(len(truths))]
+    beside = [f"problem beside {index}" for index in range(len(truths))]
     known = tmp_path / "training_problems.txt"
-    known.write_text("\n".join(problem_hash(name) for name in problems[:20]))
+    known.write_text("\n".join(map(problem_hash, problems[:20] + beside[:20])))
     whole = files(tmp_path / "whole", scores, truths, problems)
     others = files(tmp_path / "others", scores[20:], truths[20:], problems[20:])
+    whole_beside = files(tmp_path / "whole-beside", scores, truths, beside)
+    others_beside = files(tmp_path / "others-beside", scores[20:], truths[20:], beside[20:])
 
     def likely(paths, beside, *trained):
         given = (
@@ -256,8 +259,8 @@ def test_the_most_likely_mistakes_of_unseen_problems_are_as_if_the_others_were_i
         return evaluated(capsys, *paths, *given, *trained)
 
     trained = ("--training-problems", str(known))
-    for beside, unseen_beside in ((None, None), (whole, others)):
-        report, alone = likely(whole, beside, *trained), likely(others, unseen_beside)
+    for given, unseen_beside in ((None, None), (whole_beside, others_beside)):
+        report, alone = likely(whole, given, *trained), likely(others, unseen_beside)
         assert report["unseen"]["most_likely"] == alone["most_likely"] != report["most_likely"]
         assert report["unseen"]["most_likely"]["count"] == 40
     known.write_text("\n".join(map(problem_hash, problems)))
