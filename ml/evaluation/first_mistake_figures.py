@@ -21,15 +21,15 @@ from ml.evaluation.rules import (
     Predict,
     Rule,
     by_chance,
+    by_other_half,
     by_shifted_chance,
-    by_threshold,
     cross_fitted,
     said_by,
 )
 
 Said = Sequence[int | None]
 MEASURES = ("f1", "accuracy_wrong", "accuracy_right", "exact")
-# Where all problems fall into one half there is nothing to fit a rule on.
+# Where one half of the problems has nothing to fit a rule on.
 NO_FIGURES: dict[str, Any] = dict.fromkeys([*metric([], []), "intervals"])
 
 
@@ -68,7 +68,7 @@ def shares(sums: NDArray[np.int64]) -> tuple[float | None, ...]:
 
 def held_out(judged: Judged) -> dict[str, Any]:
     """ProcessBench's figures with the threshold from other problems."""
-    said = cross_fitted(judged, by_threshold)
+    said = by_other_half(judged)
     if said is None:
         return {"threshold_chosen_on": None, **NO_FIGURES}
     return {"threshold_chosen_on": OTHER_HALF, **figures(said, judged.rows)}

@@ -16,6 +16,12 @@ from ml.given_answers import GivenAnswers
 from ml.snapshot import problem_hash
 
 
+def half_of(problem: str) -> int:
+    """Which half of the problems one belongs to, by its hash."""
+    # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
+    return int(problem, 16) // 10 % 2
+
+
 @dataclass(frozen=True)
 class JudgedSolution:
     """Step scores, first mistake or None, whether the final answer is right (None: unknown), problem's hash, id."""
@@ -29,8 +35,7 @@ class JudgedSolution:
     @property
     def half(self) -> int:
         """Which half of the problems it belongs to."""
-        # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
-        return int(self.problem, 16) // 10 % 2
+        return half_of(self.problem)
 
 
 @dataclass(frozen=True)

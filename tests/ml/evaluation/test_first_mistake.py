@@ -194,6 +194,21 @@ def test_without_another_half_nothing_is_held_out(tmp_path, capsys):
     assert set(report["held_out"].values()) == {None} and "f1" in report["held_out"]
 
 
+def test_a_half_with_one_kind_of_solution_teaches_the_other_no_threshold(tmp_path, capsys):
+    problems = [f"problem {index}" for index in range(20)]
+    halves = [int(problem_hash(name), 16) // 10 % 2 for name in problems]
+    # A perfect model: every threshold above 0.1 and up to 0.6 is right about all solutions.
+    truths = [1 if half else None for half in halves]
+    scores = [[0.9, 0.6 if truth is None else 0.1] for truth in truths]
+    paths = files(tmp_path, scores, truths, problems)
+    report = evaluated(capsys, *paths, "--out", str(tmp_path / "out.jsonl"))
+    assert report["f1"] == 1.0
+    assert all(value is None for value in report["held_out"].values()) and "f1" in report["held_out"]
+    assert '"held_out"' not in (tmp_path / "out.jsonl").read_text()
+    faultless = evaluated(capsys, *files(tmp_path, [[0.9, 0.6]] * 20, [None] * 20, problems))
+    assert faultless["held_out"]["accuracy_right"] == 1.0
+
+
 def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
     solutions, path = files(tmp_path, [[0.9], [0.1]], [None, 0])
     path.write_text(path.read_text().splitlines()[0] + "\n")
