@@ -208,9 +208,11 @@ def _is_hit(
     how = rule.removeprefix("vote ")
     if rule.startswith("vote "):
         return _vote(pool, voters, vote_weights(aggregated[source, how][voters], how))
-    values = aggregated[source, how][chosen]
+    # As solving chooses: one without an answer is never given. Where none has one, files may not name them.
+    eligible = voters if len(voters) else chosen
+    values = aggregated[source, how][eligible]
     # Equal scores are as good as each other: take the mean over the tied, not the first in the file.
-    return float(pool.right[chosen][values == values.max()].mean())
+    return float(pool.right[eligible][values == values.max()].mean())
 
 
 def _vote(pool: Pool, voters: NDArray[np.int64], weights: Floats) -> float:
