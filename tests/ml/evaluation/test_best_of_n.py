@@ -117,6 +117,15 @@ def test_a_paired_difference_takes_the_mean_of_several_models_on_a_side():
     assert paired_difference([one], both, both)["difference"] == 0.0
 
 
+def test_models_that_choose_differently_on_fewer_than_six_problems_have_no_interval():
+    two = {"one": [[0.9], [0.1], [0.1]], "other": [[0.1], [0.9], [0.1]]}
+    problems = [replace(pool(str(number)), scores=two) for number in range(6)]
+    found = {row["rule"]: row for row in differences_by_rule(problems[:5], "one", "other", seed=0)}
+    assert found["product"] == {"rule": "product", "difference": 1.0, "low": None, "high": None}
+    found = {row["rule"]: row for row in differences_by_rule(problems, "one", "other", seed=0)}
+    assert found["product"] == {"rule": "product", "difference": 1.0, "low": 1.0, "high": 1.0}
+
+
 def test_subsamples_agree_with_counting_all_subsets():
     whole = pool(right=(1, 0, 0, 1), groups=(0, 1, 1, 0), scores=((0.2,), (0.5,), (0.6,), (0.4,)))
     found = figures([whole], 2, subsamples=3000)
