@@ -140,19 +140,19 @@ def _beside_second(pools: Sequence[Pool], second: Mapping[str, Any], seed: int) 
 
 
 def _not_trained_on(pools: Sequence[Pool], options: argparse.Namespace) -> list[Pool]:
-    """The problems that a file does not name as those that the model was trained on.
+    """The problems that no file names as those that a model was trained on.
 
     Raises MisstepError where none is left, or a line does not say what its problem is.
     """
-    known = named_problems(options.training_problems)
+    known = frozenset[str]().union(*map(named_problems, options.training_problems))
     if unknown := next((pool for pool in pools if pool.problem is None), None):
         raise MisstepError(
             f"{options.pool}: problem {unknown.id} has no text in `problem`, expected it with --training-problems"
         )
     others = [pool for pool in pools if pool.problem not in known]
     if not others:
+        named = ", ".join(path.name for path in options.training_problems)
         raise MisstepError(
-            f"{options.pool}: {options.training_problems.name} names all of its {len(pools)} problems,"
-            " expected others to choose among"
+            f"{options.pool}: all of its {len(pools)} problems stand in {named}, expected others to choose among"
         )
     return others
