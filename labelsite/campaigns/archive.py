@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.accounts.records import record
+from labelsite.campaigns.drafts import IS_BEGUN
 from labelsite.campaigns.models import Assignment, Campaign
 from labelsite.campaigns.sweep import IN_HAND
 from labelsite.jobs.lease import Lease
@@ -29,6 +30,10 @@ DELETE FROM campaigns_assignment AS lease USING campaigns_task AS task
 WHERE task.id = lease.task_id AND task.campaign_id = %s
 """
 _DELETE_TASKS = "DELETE FROM campaigns_task WHERE campaign_id = %s"
+_DRAFTS_BEGUN = f"""
+SELECT count(*) FROM campaigns_assignment AS lease JOIN campaigns_task AS task ON task.id = lease.task_id
+WHERE task.campaign_id = %s AND {IS_BEGUN}
+"""
 _CHECK = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
 
 
@@ -114,9 +119,15 @@ def _refuse_labels(campaign: Campaign) -> Campaign:
     if fresh.tasks.filter(annotations__isnull=False).exists() or fresh.snapshots.exists():
         raise _has_labels(campaign)
     # What a person has rated is their work also where the lease lapsed: they go on with it when the task comes again.
-    if count := Assignment.objects.filter(task__campaign=fresh).exclude(draft={}).count():
+    if count := _drafts_begun(fresh):
         message = gettext_noop(
             "campaign %(campaign)s holds drafts that nobody submitted (%(count)s), expected none: archive it instead"
         )
         raise MisstepError(Said(message, campaign=campaign.name, count=count))
     return fresh
+
+
+def _drafts_begun(campaign: Campaign) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_DRAFTS_BEGUN, [campaign.pk])
+        return int(cursor.fetchone()[0])

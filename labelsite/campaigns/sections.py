@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from labelsite.accounts.models import User
 from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
+from labelsite.campaigns.drafts import IS_BEGUN
 from labelsite.campaigns.membership import locked_member, recorded_name
 from labelsite.campaigns.models import Campaign, Membership, Ordering, Task
 from labelsite.campaigns.ordering import no_check
@@ -39,13 +40,12 @@ SELECT section FROM found WHERE section IS NOT NULL
 # Only leases in whose drafts nothing is said yet, be it a rating, a mark or half a reason: what is begun stays,
 # whatever its section. Gold goes back as work does, or it would be known by staying. Two people may hold the same two
 # tasks, so these are locked in the order of ids.
-_GIVE_BACK = """
+_GIVE_BACK = f"""
 WITH found AS (
     SELECT lease.id FROM campaigns_assignment AS lease JOIN campaigns_task AS task ON task.id = lease.task_id
     WHERE task.campaign_id = %(campaign)s AND lease.annotator_id = %(annotator)s
       AND lease.state = 'leased' AND task.kind <> 'screening' AND task.section <> %(section)s
-      AND NOT EXISTS (SELECT FROM jsonb_each(lease.draft) WHERE key NOT IN ('elapsed', 'cursor', 'order')
-                      AND value NOT IN ('{}', '[]', '""', 'null', 'false'))
+      AND NOT {IS_BEGUN}
     ORDER BY task.id FOR NO KEY UPDATE OF lease, task
 ), given AS (
     UPDATE campaigns_assignment AS lease SET state = 'lapsed' FROM found WHERE lease.id = found.id

@@ -133,8 +133,9 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
 
     A low label alone is no mistake: a search's shares and quality values are low on right steps too.
     """
-    ratings = [_rating(row, place) for place in range(len(row.steps))]
-    ending = _ending(row, ratings, frozen_rule(snapshot.manifest, snapshot.labels))
+    rule = frozen_rule(snapshot.manifest, snapshot.labels)
+    ratings = [_rating(row, place, rule) for place in range(len(row.steps))]
+    ending = _ending(row, ratings, rule)
     solution = Solution(
         id=row.id,
         problem=Problem(row.problem_id, row.problem, row.answer),
@@ -155,12 +156,12 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     return LabelledSolution(1, solution, annotation)
 
 
-def _rating(row: SnapshotRow, place: int) -> int | None:
+def _rating(row: SnapshotRow, place: int, rule: LabelRule) -> int | None:
     """What a step is rated in PRM800K, which has the 0 that the rule did not count as right."""
     if place == row.first_mistake:
         return -1
     people, label = (row.human or {}).get("ratings"), row.labels[place]
-    if people and people[place] == 0 and label != 1:
+    if people and people[place] == 0 and (label is None or rule.neutral != "positive"):
         return 0
     return None if label is None else 1
 

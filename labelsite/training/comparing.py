@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from labelsite.autolabels.templatetags.figures import seconds
+from labelsite.autolabels.templatetags.figures import counted, seconds
 from labelsite.training.joining import joined_name
-from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
+from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
 from labelsite.training.plots import choices
 from labelsite.training.wording import MEASURES, said_all
 
@@ -69,18 +70,36 @@ def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
     """The newest evaluation of each kind on each campaign, in the figure that compares: of all solutions, and of those
     of problems that it was not trained on. Older evaluations do not tell them apart.
     """
+    evaluations = checkpoint.evaluations.select_related("job").order_by("pk")
+    newest = {(each.kind, each.data): each for each in evaluations if each.figures}
     found: dict[str, object] = {}
-    for evaluation in checkpoint.evaluations.select_related("job").order_by("pk"):
-        figures = evaluation.figures
-        if figures and evaluation.kind == EvaluationKind.BEST_OF_N:
-            best = next((choice for choice in choices(evaluation) if choice.rule == "product"), None)
-            found[_("best of n in %(data)s, by product") % {"data": evaluation.data}] = best and best.accuracy
-        elif figures:
-            names = {"data": evaluation.data}
-            found[_("F1 in %(data)s") % names] = evaluation.held_out["f1"]
-            if evaluation.unseen:
-                name = _("F1 in %(data)s, on problems that it was not trained on") % names
-                found[name] = evaluation.unseen["f1"]
+    for evaluation in newest.values():
+        is_choice = evaluation.kind == EvaluationKind.BEST_OF_N
+        found |= _best_of_n(evaluation) if is_choice else _first_mistakes(evaluation)
+    return found
+
+
+def _best_of_n(evaluation: Evaluation) -> dict[str, object]:
+    """The row's name says how many problems and solutions: only among as many do two checkpoints compare."""
+    best = next((choice for choice in choices(evaluation) if choice.rule == "product"), None)
+    problems = (evaluation.figures or {}).get("problems", 0)
+    if best is None:
+        return {}
+    name = ngettext(
+        "best of %(n)s in %(data)s, on %(problems)s problem, by product",
+        "best of %(n)s in %(data)s, on %(problems)s problems, by product",
+        problems,
+    )
+    return {
+        name % {"n": counted(best.n), "data": evaluation.data, "problems": counted(problems)}: best.accuracy
+    }
+
+
+def _first_mistakes(evaluation: Evaluation) -> dict[str, object]:
+    names = {"data": evaluation.data}
+    found = {_("F1 in %(data)s") % names: evaluation.held_out["f1"]}
+    if evaluation.unseen:
+        found[_("F1 in %(data)s, on problems that it was not trained on") % names] = evaluation.unseen["f1"]
     return found
 
 

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from labelsite.jobs.models import JobState
 from labelsite.training.models import Evaluation, EvaluationKind, TrainingRun
+from ml.agreement import FEWEST_PROBLEMS
 from ml.errors import MisstepError
 from ml.evaluation.outcomes import read_outcomes
 from ml.evaluation.paired import differences
@@ -21,9 +22,6 @@ from ml.file_hash import sha256_of
 OUTCOMES = "outcomes.jsonl"
 # Solutions of problems that a model was trained on flatter it.
 RULE = "unseen"
-# Of fewer problems that all point one way a sign test says that chance may do it in more than 5 %.
-FEWEST_PROBLEMS = 6
-
 # A pair of long files takes a quarter of a second, and neither changes any more.
 KEPT_SECONDS = 24 * 3600
 

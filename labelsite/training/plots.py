@@ -37,6 +37,7 @@ class Choice:
 
     rule: str
     name: str
+    n: int
     accuracy: float
     low: float
     high: float
@@ -52,6 +53,7 @@ def choices(evaluation: Evaluation) -> list[Choice]:
         Choice(
             row["rule"],
             str(RULE_NAMES.get(row["rule"], row["rule"])),
+            row["n"],
             row["accuracy"],
             row["low"],
             row["high"],

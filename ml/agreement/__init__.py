@@ -19,6 +19,7 @@ from ml.agreement.first_mistakes import (
     within_one,
 )
 from ml.agreement.intervals import (
+    FEWEST_PROBLEMS,
     bootstrap_interval,
     bootstrap_intervals,
     clustered_interval,
@@ -26,6 +27,7 @@ from ml.agreement.intervals import (
 )
 
 __all__ = [
+    "FEWEST_PROBLEMS",
     "NONE",
     "FirstMistakeAgreement",
     "Reliability",

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Interval = tuple[float, float]
+# That two models differ on fewer problems, all the same way, chance may do in more than 5 % (a sign test).
+FEWEST_PROBLEMS = 6
 
 
 def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> Interval:

@@ -33,6 +33,8 @@ NO_SETTINGS = (
     "threads",
     "device",
     "save_every",
+    "gradient_checkpointing",
+    "compile",
     *NOT_PASSED_ON,
 )
 

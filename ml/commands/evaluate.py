@@ -13,7 +13,7 @@ from ml.evaluation.best_of_n import Pool, differences_by_rule, sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, predict
 from ml.evaluation.first_mistake_figures import figures, held_out, most_likely, unseen
-from ml.evaluation.judged import joined
+from ml.evaluation.judged import apart, joined
 from ml.evaluation.outcomes import lines_of, read_outcomes
 from ml.evaluation.paired import differences
 from ml.evaluation.pools import read_pools, read_scores, unscored
@@ -46,9 +46,11 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         refuse_unwritable(options.out, options.solutions, options.scores, options.threshold_solutions,
             options.threshold_scores, options.training_problems)  # fmt: skip
     judged = joined(options.solutions, options.format, options.scores)
-    other = None
+    other, left_out = None, {}
     if options.threshold_solutions is not None:
-        other = joined(options.threshold_solutions, options.threshold_format, options.threshold_scores)
+        everything = joined(options.threshold_solutions, options.threshold_format, options.threshold_scores)
+        other = apart(everything, options.threshold_solutions, judged, options.solutions)
+        left_out = {"threshold_solutions_left_out": len(everything.rows) - len(other.rows)}
     threshold, chosen_on = options.threshold, "given"
     if threshold is None and other is not None:
         threshold, chosen_on = best_threshold(other.scores, other.truths), options.threshold_solutions.name
@@ -64,6 +66,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         **report,
         **figures([predict(values, report["threshold"]) for values in judged.scores], judged.rows),
         "threshold_chosen_on": chosen_on,
+        **left_out,
         "held_out": held_out(judged),
         "most_likely": most_likely(judged, other, beside),
         **({} if known is None else unseen(judged, known, other, beside)),
@@ -137,19 +140,19 @@ def _beside_second(pools: Sequence[Pool], second: Mapping[str, Any], seed: int) 
 
 
 def _not_trained_on(pools: Sequence[Pool], options: argparse.Namespace) -> list[Pool]:
-    """The problems that a file does not name as those that the model was trained on.
+    """The problems that no file names as those that a model was trained on.
 
     Raises MisstepError where none is left, or a line does not say what its problem is.
     """
-    known = named_problems(options.training_problems)
+    known = frozenset[str]().union(*map(named_problems, options.training_problems))
     if unknown := next((pool for pool in pools if pool.problem is None), None):
         raise MisstepError(
             f"{options.pool}: problem {unknown.id} has no text in `problem`, expected it with --training-problems"
         )
     others = [pool for pool in pools if pool.problem not in known]
     if not others:
+        named = ", ".join(path.name for path in options.training_problems)
         raise MisstepError(
-            f"{options.pool}: {options.training_problems.name} names all of its {len(pools)} problems,"
-            " expected others to choose among"
+            f"{options.pool}: all of its {len(pools)} problems stand in {named}, expected others to choose among"
         )
     return others

@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
         "scores of another model, judged beside it: how much more often the first chooses right, by each rule"
     )
     _file_argument(pool, "--second-scores", told)
-    _training_problems_argument(pool, "its problems are left out and counted")
+    told = "its problems are left out and counted; again for another model's"
+    _training_problems_argument(pool, told, action="append")
     pool.add_argument(
         "--score-scale",
         choices=SCALES,
@@ -77,12 +78,12 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def _file_argument(group: Any, name: str, told: str, is_required: bool = False) -> None:
-    group.add_argument(name, required=is_required, type=Path, metavar="FILE", help=told)
+def _file_argument(group: Any, name: str, told: str, is_required: bool = False, **further: Any) -> None:
+    group.add_argument(name, required=is_required, type=Path, metavar="FILE", help=told, **further)
 
 
-def _training_problems_argument(group: Any, told: str) -> None:
-    _file_argument(group, "--training-problems", f"a checkpoint's training_problems.txt: {told}")
+def _training_problems_argument(group: Any, told: str, **further: Any) -> None:
+    _file_argument(group, "--training-problems", f"a checkpoint's training_problems.txt: {told}", **further)
 
 
 def _solutions_argument(group: Any) -> None:

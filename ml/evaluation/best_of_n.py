@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.aggregation import AGGREGATIONS, log_product
+from ml.agreement import FEWEST_PROBLEMS
 from ml.errors import MisstepError
 
 Floats = NDArray[np.float64]
@@ -142,9 +143,11 @@ def differences_by_rule(pools: Sequence[Pool], first: str, second: str, seed: in
     choices = [(source, rule) for source in (first, second) for rule in rules]
     hits = _hits_among_all(pools, choices, np.random.default_rng([seed, 2]))
     gains = hits[:, : len(rules)] - hits[:, len(rules) :]
+    # Of few problems an interval may have no width, and would seem to show more than chance.
+    untold = {"low": None, "high": None} if len(pools) < FEWEST_PROBLEMS else {}
     # The same problems are drawn for every rule.
     return [
-        {"rule": rule, **_with_interval(gains[:, column], np.random.default_rng([seed, 3]))}
+        {"rule": rule, **_with_interval(gains[:, column], np.random.default_rng([seed, 3])), **untold}
         for column, rule in enumerate(rules)
     ]
 
@@ -208,9 +211,11 @@ def _is_hit(
     how = rule.removeprefix("vote ")
     if rule.startswith("vote "):
         return _vote(pool, voters, vote_weights(aggregated[source, how][voters], how))
-    values = aggregated[source, how][chosen]
+    # As solving chooses: one without an answer is never given. Where none has one, files may not name them.
+    eligible = voters if len(voters) else chosen
+    values = aggregated[source, how][eligible]
     # Equal scores are as good as each other: take the mean over the tied, not the first in the file.
-    return float(pool.right[chosen][values == values.max()].mean())
+    return float(pool.right[eligible][values == values.max()].mean())
 
 
 def _vote(pool: Pool, voters: NDArray[np.int64], weights: Floats) -> float:

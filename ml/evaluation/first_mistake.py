@@ -71,25 +71,26 @@ def best_threshold(scores: Sequence[Scores], truths: Sequence[int | None]) -> fl
         return 0.5
     edges = np.unique(np.concatenate([starts, ends, [0.0, 1.0]]))
     edges = edges[np.isfinite(edges)]
-    # A threshold equal to a score does not flag it, so a stretch is open below: test the middles and the
-    # edges.
-    candidates = np.unique(np.concatenate([edges, (edges[1:] + edges[:-1]) / 2]))
+    # A threshold equal to a score does not flag it: each edge stands for all thresholds above the one before it.
     is_wrong = np.asarray(kinds)
     totals = (sum(t is not None for t in truths), sum(t is None for t in truths))
     hits = []
     for kind in (True, False):
         low = np.sort(np.asarray(starts)[is_wrong == kind])
         high = np.sort(np.asarray(ends)[is_wrong == kind])
-        hits.append(np.searchsorted(low, candidates, "left") - np.searchsorted(high, candidates, "left"))
+        hits.append(np.searchsorted(low, edges, "left") - np.searchsorted(high, edges, "left"))
     wrong = hits[0] / max(totals[0], 1)
     right = hits[1] / max(totals[1], 1)
-    f1 = np.divide(2 * wrong * right, wrong + right, out=np.zeros(len(candidates)), where=wrong + right > 0)
+    f1 = np.divide(2 * wrong * right, wrong + right, out=np.zeros(len(edges)), where=wrong + right > 0)
     if not f1.any():
         # With one kind of solution only, F1 is 0 everywhere: choose by plain accuracy.
         f1 = hits[0] + hits[1]
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)
     run = best[: np.argmax(np.diff(best, append=best[-1] + 2) > 1) + 1]
-    return float(candidates[run[len(run) // 2]])
+    low, high = edges[max(run[0] - 1, 0)], edges[run[-1]]
+    middle = (low + high) / 2
+    # Next to each other in floating point, they have no middle above the lower one.
+    return float(middle if middle > low else high)
 
 
 def first_mistake_report(

@@ -21,15 +21,15 @@ from ml.evaluation.rules import (
     Predict,
     Rule,
     by_chance,
+    by_other_half,
     by_shifted_chance,
-    by_threshold,
     cross_fitted,
     said_by,
 )
 
 Said = Sequence[int | None]
 MEASURES = ("f1", "accuracy_wrong", "accuracy_right", "exact")
-# Where all problems fall into one half there is nothing to fit a rule on.
+# Where one half of the problems has nothing to fit a rule on.
 NO_FIGURES: dict[str, Any] = dict.fromkeys([*metric([], []), "intervals"])
 
 
@@ -68,7 +68,7 @@ def shares(sums: NDArray[np.int64]) -> tuple[float | None, ...]:
 
 def held_out(judged: Judged) -> dict[str, Any]:
     """ProcessBench's figures with the threshold from other problems."""
-    said = cross_fitted(judged, by_threshold)
+    said = by_other_half(judged)
     if said is None:
         return {"threshold_chosen_on": None, **NO_FIGURES}
     return {"threshold_chosen_on": OTHER_HALF, **figures(said, judged.rows)}
@@ -80,8 +80,8 @@ def unseen(
     """How many solutions are of problems that the model was trained on, and the others' figures: cross-fitted, and by
     the most likely first mistake. Neither is chosen or calibrated on a problem that it was trained on.
     """
-    others = _not_of(judged, known)
-    beside = other and _not_of(other, known)
+    others = judged.not_of(known)
+    beside = other and other.not_of(known)
     found = held_out(others) | {"count": len(others.rows)}
     is_measured = others.rows and (beside is None or beside.rows)
     likely = most_likely(others, beside, other_name) if is_measured else None
@@ -89,10 +89,6 @@ def unseen(
         "of_training_problems": len(judged.rows) - len(others.rows),
         "unseen": {**found, "most_likely": likely},
     }
-
-
-def _not_of(judged: Judged, known: Collection[str]) -> Judged:
-    return Judged([row for row in judged.rows if row.problem not in known])
 
 
 def most_likely(judged: Judged, other: Judged | None, other_name: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,12 @@ from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
 from ml.given_answers import GivenAnswers
 from ml.snapshot import problem_hash
+
+
+def half_of(problem: str) -> int:
+    """Which half of the problems one belongs to, by its hash."""
+    # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
+    return int(problem, 16) // 10 % 2
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,7 @@ class JudgedSolution:
     @property
     def half(self) -> int:
         """Which half of the problems it belongs to."""
-        # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
-        return int(self.problem, 16) // 10 % 2
+        return half_of(self.problem)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ class Judged:
     def with_known_answer(self) -> list[JudgedSolution]:
         """Those of which it is known whether the final answer is right."""
         return [row for row in self.rows if row.is_correct is not None]
+
+    def not_of(self, problems: Collection[str]) -> Judged:
+        """Those of other problems than these."""
+        return Judged([row for row in self.rows if row.problem not in problems])
 
     @property
     def truths(self) -> list[int | None]:
@@ -89,3 +98,23 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
             stacklevel=2,
         )
     return Judged(rows, left_out)
+
+
+def apart(other: Judged, solutions: Path, judged: Judged, judged_solutions: Path) -> Judged:
+    """Those of `other` whose problems are not judged: what was chosen on a judged problem flatters.
+
+    Warns of those left out; raises MisstepError where none is left.
+    """
+    found = other.not_of({row.problem for row in judged.rows})
+    if not found.rows:
+        raise MisstepError(
+            f"{solutions}: all of its {len(other.rows)} labelled solutions are of problems in {judged_solutions},"
+            " expected other problems to choose a threshold on"
+        )
+    if count := len(other.rows) - len(found.rows):
+        warnings.warn(
+            f"{count} of the {len(other.rows)} labelled solutions in {solutions} are of judged problems:"
+            " no threshold is chosen on them",
+            stacklevel=2,
+        )
+    return found

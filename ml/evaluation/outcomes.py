@@ -11,7 +11,7 @@ from ml.errors import BadRecord, MisstepError
 from ml.evaluation.first_mistake import MISSING, predict
 from ml.evaluation.judged import Judged
 from ml.evaluation.lines_by_id import objects
-from ml.evaluation.rules import by_threshold, cross_fitted
+from ml.evaluation.rules import by_other_half
 
 NONE = -1
 # Whose threshold: the one that was given or chosen, and the other half's among all and among unseen problems.
@@ -33,11 +33,11 @@ class Outcome:
 
 def lines_of(judged: Judged, threshold: float, known: Collection[str] | None) -> Iterator[dict[str, Any]]:
     """One line of each solution. known: the problems that the model was trained on, by hash; None where nobody says."""
-    others = Judged([row for row in judged.rows if known is not None and row.problem not in known])
+    others = Judged([]) if known is None else judged.not_of(known)
     said = {name: dict[str, int | None]() for name in RULES}
     said["by_threshold"] = {row.id: predict(row.scores, threshold) for row in judged.rows}
     for name, rows in (("held_out", judged), ("unseen", others)):
-        predictions = cross_fitted(rows, by_threshold) or []
+        predictions = by_other_half(rows) or []
         said[name] = dict(zip([row.id for row in rows.rows], predictions, strict=False))
     for row in judged.rows:
         place = NONE if row.truth is None else row.truth

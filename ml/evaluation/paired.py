@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.agreement import FEWEST_PROBLEMS
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import metric
 from ml.evaluation.first_mistake_figures import MEASURES, intervals_of, shares, sums_by_problem
@@ -61,7 +62,10 @@ def _difference(
         "first": metric(said[0], truths),
         "second": metric(said[1], truths),
         "difference": dict(zip(MEASURES, gains(*sums), strict=True)),
-        "intervals": intervals_of(gains, *sums),
+        # Of few problems it may have no width, and would seem to show more than chance.
+        "intervals": intervals_of(gains, *sums)
+        if len(sums[0]) >= FEWEST_PROBLEMS
+        else dict.fromkeys(MEASURES),
     }
 
 

@@ -54,8 +54,22 @@ def cross_fitted(
 
     asked: of these alone. None where all problems fall into one half: there is nothing to fit on.
     """
-    halves = [Judged([row for row in judged.rows if row.half == half]) for half in (0, 1)]
+    halves = _halves(judged)
     if not all(half.rows for half in halves):
         return None
     fitted, rows = [rule(half) for half in halves], judged.rows if asked is None else asked
     return [fitted[1 - row.half](row.scores, row.is_correct) for row in rows]
+
+
+def by_other_half(judged: Judged) -> list[int | None] | None:
+    """What the threshold of best F1 of one half of the problems says of the other, and the other way round.
+
+    None where there is no other half, or one half has a single kind of solution and the other has both or the other
+    kind: the best threshold of one kind alone lies beyond all its scores, and says nothing of the other kind.
+    """
+    kinds = [{truth is None for truth in half.truths} for half in _halves(judged)]
+    return cross_fitted(judged, by_threshold) if kinds[0] == kinds[1] else None
+
+
+def _halves(judged: Judged) -> list[Judged]:
+    return [Judged([row for row in judged.rows if row.half == half]) for half in (0, 1)]

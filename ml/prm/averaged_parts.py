@@ -11,12 +11,12 @@ from typing import Any
 from safetensors import safe_open
 
 from ml.errors import MisstepError
-from ml.file_hash import sha256_of
-from ml.prm.checkpoint import check_whole, manifest_hash
+from ml.prm.checkpoint import MANIFEST, check_whole, manifest_hash
 
 # What says how a model is read: one that mixed two ways would be read in neither.
 READ_ALIKE = ("objective", "outputs", "head")
-CONFIGURED_ALIKE = ("preference_output", "outcome_tokens")
+# By the objective, and what cards say of before there was a choice.
+CONFIGURED_ALIKE = {"preference": ("preference_output", "tanh"), "outcome": ("outcome_tokens", "last")}
 # Whether a model's token means the same: the vocabulary, and what stands between the texts.
 FILES_ALIKE = ("steps.json", "tokenizer.json")
 
@@ -60,8 +60,10 @@ def _refuse_unlike(first: Part, other: Part) -> None:
     """Raises MisstepError where two checkpoints are read in other ways, or have other words or tensors."""
     for name in READ_ALIKE:
         _refuse_other(other.folder, name, other.card.get(name), first.card.get(name))
-    for name in CONFIGURED_ALIKE:
-        _refuse_other(other.folder, name, other.card["config"].get(name), first.card["config"].get(name))
+    if first.card["objective"] in CONFIGURED_ALIKE:
+        name, usual = CONFIGURED_ALIKE[first.card["objective"]]
+        found, expected = (part.card["config"].get(name, usual) for part in (other, first))
+        _refuse_other(other.folder, name, found, expected)
     if first.card["outputs"] == 3:
         rules = [part.card["label_rule"]["neutral"] for part in (other, first)]
         _refuse_other(other.folder, "neutral", *rules)
@@ -101,14 +103,18 @@ def _refuse_strangers(parts: Sequence[Part]) -> None:
 
 def origins(part: Part) -> set[str]:
     """Marks of the weights that it has and of those that it began from, or of all that an average's parts have of them.
-    Random weights are those of their seed."""
-    own = json.dumps([sha256_of(path) for path in sorted(set(part.places.values()))])
+    Random weights, those of layers on top among them, are those of their seed."""
+    hashes = json.loads((part.folder / MANIFEST).read_text(encoding="utf-8"))
+    own = json.dumps([hashes[path.name] for path in sorted(set(part.places.values()))])
     if "origins" in part.card:
         return {own, *part.card["origins"]}
     base = part.card["base"]
     began = base.get("sha256") or [base.get("name"), part.card["seed"]]
     # A folder's weights are listed file by file; those that are shipped are one file.
-    return {own, json.dumps([began] if isinstance(began, str) else began)}
+    began = [began] if isinstance(began, str) else began
+    if extra := base.get("extra_layers"):
+        began = [*began, extra, part.card["seed"]]
+    return {own, json.dumps(began)}
 
 
 def _places(folder: Path) -> dict[str, Path]:

@@ -8,6 +8,7 @@ fine-tuning of zero-shot models").
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from ml.finished_run import refuse_another, tell_finished
 from ml.prm.averaged_parts import READ_ALIKE, Part, origins, read_parts
 from ml.prm.card import made_by
 from ml.prm.checkpoint import (
+    MANIFEST,
     PROBLEMS,
     check_whole,
     problems_taught,
@@ -124,9 +126,10 @@ def _mean(parts: Sequence[Part], name: str) -> torch.Tensor:
 
 def _write_rest(parts: Sequence[Part], partial: Path, card: Mapping[str, Any]) -> None:
     first = parts[0].folder
-    for path in sorted(first.iterdir()):
-        if path.is_file() and path.name not in OWN_FILES and path.suffix != ".safetensors":
-            shutil.copyfile(path, partial / path.name)
+    # Of what its manifest names: other files may stand in the folder.
+    for name in json.loads((first / MANIFEST).read_text(encoding="utf-8")):
+        if "/" not in name and name not in OWN_FILES and not name.endswith(".safetensors"):
+            shutil.copyfile(first / name, partial / name)
     write_story(partial, card, problems_taught([], [part.folder for part in parts]))
 
 

@@ -27,6 +27,7 @@ from ml.snapshot import read_problem_hashes
 from ml.whole_folder import sync
 
 KEPT_STATES = 2
+MANIFEST = "manifest.json"
 PROBLEMS = "training_problems.txt"
 OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
@@ -147,7 +148,7 @@ def said_by_newest(folder: Path) -> dict[str, Any] | None:
 def manifest_hash(folder: Path) -> str | None:
     """What tells the content of a sealed folder from every other; None without a manifest."""
     try:
-        return sha256_of(folder / "manifest.json")
+        return sha256_of(folder / MANIFEST)
     except OSError:
         return None
 
@@ -168,7 +169,7 @@ def seal(folder: Path) -> None:
         sync(path)
         if path.is_file():
             hashes[str(path.relative_to(folder))] = sha256_of(path)
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     manifest.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     sync(manifest)
     sync(folder)
@@ -177,7 +178,7 @@ def seal(folder: Path) -> None:
 def is_sealed(folder: Path, names: Iterable[str] | None = None) -> bool:
     """Whether the manifest is there and every file that it names, or each of `names`, has its hash."""
     try:
-        hashes = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        hashes = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         asked = hashes if names is None else names
         return bool(hashes) and all(sha256_of(folder / name) == hashes[name] for name in asked)
     except (OSError, ValueError, AttributeError, LookupError, TypeError):
@@ -188,7 +189,7 @@ def seems_whole(folder: Path) -> bool:
     """Whether the manifest is there and every file that it names has its hash, or, where it holds weights, which are
     long to read, the length that its first bytes tell."""
     try:
-        names = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).keys()
+        names = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).keys()
         weights = {name for name in names if name.endswith(".safetensors")}
         for name in weights:
             with safe_open(folder / name, framework="pt"):

@@ -18,7 +18,7 @@ from ml.devices import refuse_missing_device
 from ml.errors import MisstepError, NothingToLearn
 from ml.evaluation.first_mistake import metric
 from ml.evaluation.judged import Judged, JudgedSolution
-from ml.evaluation.rules import by_threshold, cross_fitted
+from ml.evaluation.rules import by_other_half
 from ml.evaluation.step_curves import judged_steps
 from ml.joined_snapshot import SEVERAL
 from ml.prm.curve_folder import CurveFolder
@@ -199,7 +199,7 @@ def figures(scorer: Scorer, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
             for values, row in zip(scores, rows, strict=True)
         ]
     )
-    said = cross_fitted(judged, by_threshold)
+    said = by_other_half(judged)
     measured = {} if said is None else metric(said, judged.truths)
     flat, correct, _ = judged_steps(scores, judged.truths)
     wanted = ("f1", "accuracy_wrong", "accuracy_right", "exact", "count")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.evaluation.judged import half_of
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import LabelRule, has_verdict, label_rows
 from ml.targets.snapshot_rows import is_finished
@@ -78,11 +79,9 @@ def held_out(
         raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
     chosen = [row for row in rows if row.split in splits]
     judged = [row for row in (chosen if is_frozen else label_rows(chosen, rule)) if has_verdict(row, rule)]
-    kinds = {row.first_mistake is None for row in judged}
-    halves = {int(problem_hash(row.problem), 16) // 10 % 2 for row in judged}
-    if len(kinds) < 2 or len(halves) < 2:
+    if len({(half_of(problem_hash(row.problem)), row.first_mistake is None) for row in judged}) < 4:
         raise MisstepError(
             f"split {' and '.join(splits)}: people's labels on {len(judged)} solutions, expected several problems,"
-            " with and without a mistake, to measure on"
+            " with and without a mistake in each half of them, to measure on"
         )
     return judged

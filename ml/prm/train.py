@@ -97,10 +97,14 @@ def train(
                     save(state_folder, model, optimizers, run, mark, group)
                 raise _stopped(run, flag)
             _refuse_endless("loss", found.whole_loss, run.step)
-            norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip)
-            # One gradient beyond all numbers makes every weight none; clipped, they would be saved as such.
-            _refuse_endless("gradient's norm", float(whole(norm)), run.step)
-            optimizers.step()
+            try:
+                norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip)
+                # One gradient beyond all numbers makes every weight none; clipped, they would be saved as such.
+                _refuse_endless("gradient's norm", float(whole(norm)), run.step)
+                optimizers.step()
+            except torch.OutOfMemoryError as error:
+                # Some weights may have moved already, so nothing is saved.
+                raise _no_room_for_state(run.step) from error
             run.step += 1
             run.history.append(
                 {"step": run.step, "loss": found.loss, "accuracy": found.accuracy, "learning_rate": rate}
@@ -187,10 +191,21 @@ def _out_of_memory(step: int, tokens: int) -> MisstepError:
     return MisstepError(
         Said(
             "the device ran out of memory at step %(step)s in packed rows of up to %(tokens)s tokens, expected room for"
-            " them: the same command with a lower --tokens-per-row or with --gradient-checkpointing goes on from the"
-            " last state; where one solution alone is too long, a lower --maximum-length makes another run",
+            " them: the same command with --gradient-checkpointing or, without --trees problem, a lower"
+            " --tokens-per-row goes on from the last state; where one solution alone is too long, a lower"
+            " --maximum-length makes another run",
             step=step,
             tokens=tokens,
+        )
+    )
+
+
+def _no_room_for_state(step: int) -> MisstepError:
+    return MisstepError(
+        Said(
+            "the device ran out of memory at step %(step)s as the optimizer moved the weights, expected room for its"
+            " state, two numbers for each trained weight: shorter rows do not help, --lora and --shard do",
+            step=step,
         )
     )
 

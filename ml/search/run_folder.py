@@ -119,13 +119,14 @@ class RunFolder:
     def keep_spent(self, spent: Mapping[str, Any]) -> None:
         """Keep what was spent on items that this start leaves to the next one."""
         with (self.folder / SPENT).open("a") as file:
-            file.write(as_line(spent))
+            # Behind what a full disk has torn, too.
+            file.write("\n" + as_line(spent))
 
     def spent_before(self) -> list[dict[str, Any]]:
         """What earlier starts spent on items that they left; one that was killed had no time to say it."""
         path = self.folder / SPENT
-        whole = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in whole if line.endswith("\n")]
+        kept = path.read_text().splitlines() if path.exists() else []
+        return [spent for line in kept if (spent := _whole(line))]
 
     def mark_served(self) -> None:
         """Keep for the next start that the policy's server has answered; see `was_served`."""
@@ -193,7 +194,11 @@ class RunFolder:
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS
-        if not known.exists() or not (found := self._other_than(json.loads(known.read_text() or "null"))):
+        if not known.exists():
+            # What was spent is the deleted run's.
+            (self.folder / SPENT).unlink(missing_ok=True)
+            return
+        if not (found := self._other_than(json.loads(known.read_text() or "null"))):
             return
         with (self.folder / PROGRESS).open("rb") as progress:
             has_something = progress.readline().endswith(b"\n")
@@ -243,3 +248,12 @@ class RunFolder:
                 self.offsets[position] = (whole, len(body))
                 whole += len(body)
         os.truncate(path, whole)
+
+
+def _whole(line: str) -> dict[str, Any] | None:
+    """What a line says; None of one that was torn."""
+    try:
+        said: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return said

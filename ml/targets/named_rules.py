@@ -10,6 +10,15 @@ from ml.errors import MisstepError
 from ml.said import Said
 from ml.targets.rules import LabelRule, idle_parts
 
+# What a snapshot hears of a part that its solutions' labels do not. Automatic labels may have to agree with a second
+# method's: whether there is one, the rule does not say. Alternatives are labelled by rollouts' share, or by people who
+# gave up, whatever labels the steps.
+HEARD_BESIDE = {
+    ("automatic", "consensus"): ("mixture",),
+    ("mixed", "consensus"): ("given_up",),
+    ("mixed", "fusion"): ("threshold",),
+}
+
 
 def without_idle_parts(rule: LabelRule) -> LabelRule:
     """The rule that decides the same labels and says nothing that changes none of them."""
@@ -45,6 +54,5 @@ def _idle_in(rule: LabelRule) -> list[str]:
     """The parts that are not as usual and would change nothing."""
     usual = LabelRule(rule.labels)
     named = {part: value for part, value in asdict(rule).items() if value != getattr(usual, part)}
-    # Automatic labels may have to agree with a second method's: whether there is one, the rule does not say.
-    awaits_second = rule.labels == "automatic" and rule.mixture == "consensus"
-    return [part for part in idle_parts(rule.labels, named) if not (part == "mixture" and awaits_second)]
+    heard = HEARD_BESIDE.get((rule.labels, rule.mixture), ())
+    return [part for part in idle_parts(rule.labels, named) if part not in heard]

@@ -115,7 +115,9 @@ def _is_low_by_chance(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
         return position < row.first_mistake
     human: Mapping[str, Any] = row.human or {}
     ratings = human.get("ratings")
-    named = {human.get("first_mistake"), *(human.get("witnesses") or {}).values()}
+    # A reviewer's word overrules those of the witnesses.
+    witnesses = {} if is_adjudicated(human) else human.get("witnesses") or {}
+    named = {human.get("first_mistake"), *witnesses.values()}
     by_people = position in named or (ratings and label_of(ratings[position], rule.neutral) == 0.0)
     rollouts = decide_labels(None, row.automatic, replace(rule, labels="automatic"), len(row.steps))
     return not by_people and rollouts.first_mistake != position

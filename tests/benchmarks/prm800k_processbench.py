@@ -122,9 +122,13 @@ def run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
         given = ("--solutions", path, "--format", "processbench")
         files[subset].unlink(missing_ok=True)
         scored = ml("score", "--checkpoint", checkpoint, *given, "--out", files[subset])
-        chosen = ("--threshold-solutions", SUBSETS["gsm8k"], "--threshold-scores", files["gsm8k"])
-        chosen = (*chosen, "--threshold-format", "processbench")
-        found[subset] = ml("evaluate", "first-mistake", *given, "--scores", files[subset], *chosen)
+        chosen = (
+            "--threshold-solutions", SUBSETS["gsm8k"], "--threshold-scores", files["gsm8k"],
+            "--threshold-format", "processbench",
+        )  # fmt: skip
+        # GSM8K's threshold is its own, which needs no telling.
+        of_others = () if subset == "gsm8k" else chosen
+        found[subset] = ml("evaluate", "first-mistake", *given, "--scores", files[subset], *of_others)
         found[subset]["unscored_steps"] = scored["unscored_steps"]
         found[subset]["solutions_of_training_problems"] = scored["solutions_of_training_problems"]
     found["mean_f1"] = sum(found[subset]["f1"] for subset in SUBSETS) / len(SUBSETS)

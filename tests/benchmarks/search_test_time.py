@@ -28,7 +28,7 @@ from ml.policies import load_policy
 from ml.policies.protocol import Policy
 from ml.prm.value_model import load_value_model
 from ml.records import Problem
-from ml.search import trajectories
+from ml.search import several_trees
 from ml.search.cost import Cost
 from ml.search.requests import Search
 from ml.search.solving import METHODS
@@ -123,7 +123,7 @@ class Bench:
         yield thought, False, thoughts, {"tree of thought": answer}
         mcts: dict[str, Choose] = {"MCTS*": answer}
         tree: dict[str, Choose] = {"rStar": answer}
-        if level > trajectories.TOP:
+        if level > several_trees.TOP:
             mcts["MCTS*, all trees vote"] = tree["rStar, all trees vote"] = _all_vote
         yield lambda p: self.mcts(p, iterations, level), False, iterations, mcts
         yield lambda p: self.rstar(p, level), True, level, tree

@@ -88,3 +88,15 @@ def test_a_tap_into_a_long_step_leaves_it_where_it_is(watched: Watched, annotato
     watched.page.mouse.click(150, 300)
     expect(watched.page.locator("[aria-current=step]")).to_contain_text("So it goes on.")
     assert watched.page.evaluate("scrollY") == 900
+
+
+def test_where_each_step_has_its_own_buttons_a_click_on_a_word_leaves_the_keys_with_the_step_in_hand(
+    watched: Watched, annotator: User
+) -> None:
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(STEPS))
+    watched.annotate(campaign, annotator)
+    watched.press("3")
+    tap_step(watched, 1)
+    watched.press("1")
+    assert watched.ratings() == ["1", "-1", ""]

@@ -69,7 +69,7 @@ def test_a_choice_that_an_admin_took_away_is_forgotten(campaign, annotator) -> N
 # As the page saves it: "first" is the marked step of an index-only campaign, and -1 that there is no mistake.
 NOT_BEGUN = {
     "ratings": {}, "first": None, "written": [], "reached": False, "reason": "", "writing": "", "unsent": {},
-    "elapsed": 900, "cursor": 7, "order": [], "finish": None,
+    "elapsed": 900, "cursor": 7, "order": [], "finish": None, "mark": "m5x-0k3",
 }  # fmt: skip
 
 

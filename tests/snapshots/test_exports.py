@@ -153,6 +153,17 @@ def test_a_neutral_step_that_counts_as_wrong_is_exported_as_neutral_before_the_n
     assert said_of(exported(snapshot, tmp_path)) == ([1, 0, 1, -1], FinishReason.FOUND_ERROR, "")
 
 
+@pytest.mark.parametrize(
+    "rule", [LabelRule(mixture="fusion"), LabelRule(mixture="agreement_weighted", target="soft")]
+)
+def test_a_neutral_step_that_counts_as_right_is_exported_as_right_whatever_the_fraction_of_its_label(
+    campaign: Campaign, tmp_path: Path, rule: LabelRule
+):
+    task = searched(campaign, [1.0, 0.875, 1.0, 1.0])
+    make_annotation(task, make_user(), [1, 0, 1, 1])
+    assert said_of(exported(freeze(campaign, "mixed", rule), tmp_path))[0] == [1, 1, 1, 1]
+
+
 def test_a_high_share_at_the_first_mistake_is_exported_as_wrong(campaign: Campaign, tmp_path: Path):
     searched(campaign, [0.875, 0.75, 0.75, 0.75])
     snapshot = freeze(campaign, "automatic", LabelRule(target="soft", threshold=0.8))

@@ -99,7 +99,9 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     known, others = evaluation.figures["of_training_problems"], evaluation.figures["unseen"]["count"]
     assert known > 0 and known + others == 30
     outcomes = read_outcomes(evaluation.job.outputs / OUTCOMES).values()
-    assert len(outcomes) == 30 and sum(RULE in outcome.said for outcome in outcomes) == others
+    # The few others may not teach each other a threshold.
+    is_measured = evaluation.figures["unseen"]["exact"] is not None
+    assert len(outcomes) == 30 and sum(RULE in outcome.said for outcome in outcomes) == others * is_measured
 
     with pytest.raises(MisstepError, match="several graded solutions to choose among"):
         services.start_evaluation(checkpoint, campaign, kind="best-of-n")

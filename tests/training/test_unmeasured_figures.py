@@ -90,6 +90,21 @@ def test_an_evaluation_of_one_kind_of_solution_has_dashes(client, checkpoint, fi
     assert "On the other 2: F1 –, exact 100.0 %" in page
 
 
+def test_an_evaluation_with_nothing_held_out_says_what_that_needs(client, checkpoint):
+    told = "each half of the problems needs solutions with and without a mistake"
+    both = metric([0, 0], [0, None])
+    nothing = {"threshold_chosen_on": None, **dict.fromkeys(both), "intervals": None}
+    Evaluation.objects.create(
+        checkpoint=checkpoint, kind="first-mistake", data="sums", result=both | {"held_out": nothing}
+    )
+    page = page_of(client, checkpoint)
+    assert "<strong>–</strong><span>F1, threshold from the other half</span>" in page and told in page
+    Evaluation.objects.create(
+        checkpoint=checkpoint, kind="first-mistake", data="sums", result=both | {"held_out": both}
+    )
+    assert told not in page_of(client, checkpoint)
+
+
 def test_compared_runs_have_no_f1_that_nobody_measured(client, checkpoint):
     result = {"held_out": FAULTLESS}
     Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)

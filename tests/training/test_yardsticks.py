@@ -85,7 +85,7 @@ def test_evaluations_stand_among_the_results_of_compared_runs(client):
     runs = [start_training(snapshot, "mixed", seed=seed) for seed in (1, 2)]
     rows = [{"rule": "product", "n": 4, "accuracy": 0.75, "low": 0.5, "high": 1.0}]
     figures = {"held_out": {"f1": 0.25}, "unseen": {"f1": 0.125}}
-    measured = {"first-mistake": figures, "best-of-n": {"rows": rows}}
+    measured = {"first-mistake": figures, "best-of-n": {"problems": 9, "rows": rows}}
     for run in runs:
         checkpoint = make_checkpoint(run)
         for kind, result in measured.items():
@@ -93,4 +93,24 @@ def test_evaluations_stand_among_the_results_of_compared_runs(client):
     found = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).context["results"]
     assert ("F1 in sums", [0.25, 0.25], False) in found
     assert ("F1 in sums, on problems that it was not trained on", [0.125, 0.125], False) in found
-    assert ("best of n in sums, by product", [0.75, 0.75], False) in found
+    assert ("best of 4 in sums, on 9 problems, by product", [0.75, 0.75], False) in found
+
+
+def test_best_of_n_among_other_problems_or_as_many_others_stands_in_a_row_of_its_own(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    checkpoints = [make_checkpoint(start_training(snapshot, "mixed", seed=seed)) for seed in (1, 2)]
+    for checkpoint, n, problems, accuracy in ((0, 2, 7, 0.5), (0, 4, 9, 0.75), (1, 8, 9, 0.875)):
+        row = {"rule": "product", "n": n, "accuracy": accuracy, "low": 0.5, "high": 1.0}
+        result = {"problems": problems, "rows": [row]}
+        Evaluation.objects.create(
+            checkpoint=checkpoints[checkpoint], kind="best-of-n", data="sums", result=result
+        )
+    asked = {"run": [checkpoint.run_id for checkpoint in checkpoints]}
+    found = client.get(reverse("training:compare"), asked).context["results"]
+    rows = {name: [value for value in values if value is not None] for name, values, _ in found}
+    # Of the same checkpoint and campaign the newest evaluation alone.
+    assert {name: values for name, values in rows.items() if name.startswith("best of")} == {
+        "best of 4 in sums, on 9 problems, by product": [0.75],
+        "best of 8 in sums, on 9 problems, by product": [0.875],
+    }

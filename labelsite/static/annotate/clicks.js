@@ -1,11 +1,16 @@
-// From click to action. Buttons name theirs; a click on a step takes it in hand, as a phone has no keys for that.
+// From click to action. Buttons name theirs; on a phone, which has no keys for that, a tap on a step takes it in hand.
 import { byId } from "./elements.js";
 
 const OF_ITS_OWN = "button, a, summary, label, textarea, input, .write-box, .reason-line, .written";
 
-/** The row that a click is about, or null: a control is about itself, and a drag over words selects them. */
+/**
+ * The row that a click is about, or null: a control is about itself, and a drag over words selects them. Where each row
+ * has its own buttons, a click lights up a word, and the keys stay with the step that is in hand.
+ */
 function rowOf(target) {
-  return target.closest(OF_ITS_OWN) || !getSelection().isCollapsed ? null : target.closest(".step[data-option]");
+  if (target.closest(OF_ITS_OWN) || !getSelection().isCollapsed) return null;
+  const row = target.closest(".step[data-option]");
+  return row?.querySelector(":scope > .step-rate")?.checkVisibility() ? null : row;
 }
 
 function optionOf({ dataset }) {

@@ -27,7 +27,7 @@ export function listen(bindings, act) {
       if (event.key === "Escape") target.blur();
       return;
     }
-    if (SCROLLING.includes(event.key) && target.closest(".guideline, #problem[tabindex]")) return;
+    if (SCROLLING.includes(event.key) && target.closest(".guideline, #problem:focus-visible")) return;
     if ((event.key === "Enter" || event.key === " ") && target.closest(`${NATIVE_ON_ENTER}, .rate:focus-visible`)) return;
     const action = boundTo(bindings, event);
     if (event.key === "Escape") act("escape", event);

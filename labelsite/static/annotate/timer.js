@@ -8,8 +8,9 @@ const LEFT_WITH = "misstep-time"; // in this tab: the task that was left, and it
 function takeTime(task) {
   try {
     const left = JSON.parse(sessionStorage.getItem(LEFT_WITH));
+    if (left?.task !== task) return 0;
     sessionStorage.removeItem(LEFT_WITH);
-    return left?.task === task ? left.milliseconds : 0;
+    return left.milliseconds;
   } catch {
     return 0;
   }

@@ -40,7 +40,10 @@ export class Work {
   follow(draft) {
     this.history = [];
     this.remember({ reached: this.reached, reason: this.reason, writing: this.writing, unsent: this.unsent });
+    const spent = this.elapsed;
     this.load(draft);
+    // The time on one side is no less for the other's, and undo takes none back.
+    this.elapsed = Math.max(this.elapsed, spent);
   }
 
   /** What the server keeps as the draft, and `load` reads back. */

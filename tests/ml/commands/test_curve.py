@@ -228,6 +228,17 @@ def test_held_out_problems_need_peoples_labels_of_both_kinds(tmp_path):
         run(snapshot_of(tmp_path, rows), tmp_path / "out")
 
 
+def test_each_half_of_the_held_out_problems_needs_both_kinds(tmp_path):
+    held = [
+        row
+        for row in judged_rows(40, 1, "test")
+        if bool(row.is_correct) == int(problem_hash(row.problem), 16) // 10 % 2
+    ]
+    told = "with and without a mistake in each half of them, to measure on"
+    with pytest.raises(MisstepError, match=told):
+        run(snapshot_of(tmp_path, [*judged_rows(16, 0, "train"), *held]), tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -15,6 +15,7 @@ from ml.commands.evaluate import main
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool, aggregate, differences_by_rule, paired_difference, table
 from ml.evaluation.pools import group_answers, read_pools, read_scores
+from ml.search.voting import Candidate, best_candidate
 from tests.data import real_data
 
 
@@ -59,6 +60,21 @@ def test_a_candidate_without_an_answer_has_no_vote():
     assert figures([silent], 3)[None, "majority"] == 1.0
 
 
+@pytest.mark.parametrize("rule", AGGREGATIONS)
+def test_the_highest_score_is_chosen_among_candidates_with_an_answer_as_solving_does(rule):
+    scores = [[0.9], [0.5], [0.1]]
+    silent = pool(right=(0, 1, 0), groups=(-1, 0, 1), scores=scores)
+    assert figures([silent], 3)["prm", rule] == 1.0
+    candidates = [
+        Candidate((), answer, tuple(one)) for answer, one in zip((None, "4", "5"), scores, strict=True)
+    ]
+    assert best_candidate(candidates, rule).answer == "4"
+    # Nothing is right where nothing has an answer; files that name no answers are judged by scores alone.
+    assert figures([silent, pool("q", (0, 0, 0), (-1, -1, -1))], 3)["prm", rule] == 0.5
+    unnamed = pool(right=(1, 0, 0), groups=(-1, -1, -1), scores=scores)
+    assert figures([unnamed], 3)["prm", rule] == 1.0
+
+
 def test_where_no_candidate_has_an_answer_there_is_no_row_of_any_vote(tmp_path, capsys):
     candidates = [
         {"is_correct": right, "step_scores": {"prm": [score]}} for right, score in ((True, 0.9), (False, 0.1))
@@ -99,6 +115,15 @@ def test_a_paired_difference_takes_the_mean_of_several_models_on_a_side():
     both = [("prm", "product"), (None, "majority")]
     assert paired_difference([one], both, [(None, "majority")])["difference"] == 0.5
     assert paired_difference([one], both, both)["difference"] == 0.0
+
+
+def test_models_that_choose_differently_on_fewer_than_six_problems_have_no_interval():
+    two = {"one": [[0.9], [0.1], [0.1]], "other": [[0.1], [0.9], [0.1]]}
+    problems = [replace(pool(str(number)), scores=two) for number in range(6)]
+    found = {row["rule"]: row for row in differences_by_rule(problems[:5], "one", "other", seed=0)}
+    assert found["product"] == {"rule": "product", "difference": 1.0, "low": None, "high": None}
+    found = {row["rule"]: row for row in differences_by_rule(problems, "one", "other", seed=0)}
+    assert found["product"] == {"rule": "product", "difference": 1.0, "low": 1.0, "high": 1.0}
 
 
 def test_subsamples_agree_with_counting_all_subsets():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -73,6 +74,33 @@ def test_a_threshold_is_found_where_only_one_kind_of_solution_exists():
     assert [predict(values, wrong) for values in scores] == [1, 1]
 
 
+def test_the_chosen_threshold_is_the_middle_of_the_best_stretch():
+    assert best_threshold([[0.9, 0.2], [0.8, 0.95]], [1, None]) == pytest.approx(0.5)
+    # No number lies between these two, so the stretch's end is all of it.
+    above = math.nextafter(0.5, 1.0)
+    assert best_threshold([[0.5], [above]], [0, None]) == above
+
+
+def separable(seed: int, count: int = 20):
+    """Mistakes score below 0.3 and all other steps above 0.7."""
+    generator = random.Random(seed)
+    truths = [index % 2 or None for index in range(count)]
+    good = [[generator.uniform(0.7, 1.0) for _ in range(2)] for _ in truths]
+    return [
+        [one, two if truth is None else two - 0.7] for (one, two), truth in zip(good, truths, strict=True)
+    ], truths
+
+
+def test_a_threshold_from_few_separable_solutions_separates_others_as_well():
+    found = []
+    for seed in range(50):
+        threshold = best_threshold(*separable(seed))
+        scores, truths = separable(1000 + seed)
+        found.append(metric([predict(values, threshold) for values in scores], truths)["f1"])
+    # The upper end of the best stretch, the lowest good score seen, reached 0.95.
+    assert sum(found) / len(found) > 0.99
+
+
 def files(folder, scores, truths, problems=None, are_correct=None):
     folder.mkdir(exist_ok=True)
     solutions, scores_path = folder / "solutions.jsonl", folder / "scores.jsonl"
@@ -104,7 +132,7 @@ def test_the_command_reports_the_metric_and_where_the_threshold_came_from(tmp_pa
     own = evaluated(capsys, solutions, path)
     assert own["threshold_chosen_on"] == "solutions.jsonl itself" and own["f1"] >= given["f1"]
     assert own["held_out"]["threshold_chosen_on"] == "the other half of the problems"
-    other, other_scores = files(tmp_path / "other", *drawn(2))
+    other, other_scores = files(tmp_path / "other", *drawn(2), [f"other problem {k}" for k in range(60)])
     moved = evaluated(
         capsys, solutions, path, "--threshold-solutions", str(other), "--threshold-scores", str(other_scores)
     )
@@ -166,6 +194,21 @@ def test_without_another_half_nothing_is_held_out(tmp_path, capsys):
     assert set(report["held_out"].values()) == {None} and "f1" in report["held_out"]
 
 
+def test_a_half_with_one_kind_of_solution_teaches_the_other_no_threshold(tmp_path, capsys):
+    problems = [f"problem {index}" for index in range(20)]
+    halves = [int(problem_hash(name), 16) // 10 % 2 for name in problems]
+    # A perfect model: every threshold above 0.1 and up to 0.6 is right about all solutions.
+    truths = [1 if half else None for half in halves]
+    scores = [[0.9, 0.6 if truth is None else 0.1] for truth in truths]
+    paths = files(tmp_path, scores, truths, problems)
+    report = evaluated(capsys, *paths, "--out", str(tmp_path / "out.jsonl"))
+    assert report["f1"] == 1.0
+    assert all(value is None for value in report["held_out"].values()) and "f1" in report["held_out"]
+    assert '"held_out"' not in (tmp_path / "out.jsonl").read_text()
+    faultless = evaluated(capsys, *files(tmp_path, [[0.9, 0.6]] * 20, [None] * 20, problems))
+    assert faultless["held_out"]["accuracy_right"] == 1.0
+
+
 def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
     solutions, path = files(tmp_path, [[0.9], [0.1]], [None, 0])
     path.write_text(path.read_text().splitlines()[0] + "\n")
@@ -216,10 +259,13 @@ def test_solutions_of_problems_that_it_was_trained_on_are_told_apart(tmp_path, c
 def test_the_most_likely_mistakes_of_unseen_problems_are_as_if_the_others_were_in_no_file(tmp_path, capsys):
     scores, truths = drawn(3)
     problems = [f"problem {index}" for index in range(len(truths))]
+    beside = [f"problem beside {index}" for index in range(len(truths))]
     known = tmp_path / "training_problems.txt"
-    known.write_text("\n".join(problem_hash(name) for name in problems[:20]))
+    known.write_text("\n".join(map(problem_hash, problems[:20] + beside[:20])))
     whole = files(tmp_path / "whole", scores, truths, problems)
     others = files(tmp_path / "others", scores[20:], truths[20:], problems[20:])
+    whole_beside = files(tmp_path / "whole-beside", scores, truths, beside)
+    others_beside = files(tmp_path / "others-beside", scores[20:], truths[20:], beside[20:])
 
     def likely(paths, beside, *trained):
         given = (
@@ -228,8 +274,8 @@ def test_the_most_likely_mistakes_of_unseen_problems_are_as_if_the_others_were_i
         return evaluated(capsys, *paths, *given, *trained)
 
     trained = ("--training-problems", str(known))
-    for beside, unseen_beside in ((None, None), (whole, others)):
-        report, alone = likely(whole, beside, *trained), likely(others, unseen_beside)
+    for given, unseen_beside in ((None, None), (whole_beside, others_beside)):
+        report, alone = likely(whole, given, *trained), likely(others, unseen_beside)
         assert report["unseen"]["most_likely"] == alone["most_likely"] != report["most_likely"]
         assert report["unseen"]["most_likely"]["count"] == 40
     known.write_text("\n".join(map(problem_hash, problems)))

@@ -212,7 +212,9 @@ def test_a_solution_with_an_absent_score_teaches_nothing():
 def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
     here, there = simulated(300, 2.0, 4), simulated(300, 2.0, 5)
     solutions, scores = files(tmp_path / "here", *here[:2], are_correct=here[2])
-    others, other_scores = files(tmp_path / "there", *there[:2], are_correct=there[2])
+    others, other_scores = files(
+        tmp_path / "there", *there[:2], [f"other problem {k}" for k in range(300)], there[2]
+    )
     own = evaluated(capsys, solutions, scores)["most_likely"]
     assert own["calibrated_on"] == "the other half of the problems"
     given = ("--threshold-solutions", str(others), "--threshold-scores", str(other_scores))
@@ -260,9 +262,10 @@ def test_figures_with_answers_are_of_solutions_with_a_known_answer(tmp_path, cap
         "most_likely"
     ]
     assert (report["count"], report["with_answers"]["count"]) == (300, 150)
-    report = evaluated(capsys, *files(tmp_path / "none", scores, truths, are_correct=[None] * 300))[
-        "most_likely"
-    ]
+    nothing_known = files(
+        tmp_path / "none", scores, truths, [f"other problem {k}" for k in range(300)], [None] * 300
+    )
+    report = evaluated(capsys, *nothing_known)["most_likely"]
     assert report["with_answers"] is None
     given = ("--threshold-solutions", str(tmp_path / "none" / "solutions.jsonl"), "--threshold-format", "processbench",
              "--threshold-scores", str(tmp_path / "none" / "scores.jsonl"))  # fmt: skip

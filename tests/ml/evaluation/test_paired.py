@@ -61,6 +61,15 @@ def test_a_model_beside_itself_does_not_differ():
     assert all(ends == [0.0, 0.0] for ends in found["intervals"].values())
 
 
+@pytest.mark.parametrize(("problems", "is_told"), [(5, False), (6, True)])
+def test_a_difference_of_fewer_than_six_problems_has_no_interval_to_lie_beyond_0(problems, is_told):
+    truths, names = [1, -1] * 6, [str(place % problems) for place in range(12)]
+    found = differences(outcomes(truths, truths, names), outcomes([0] * 12, truths, names))["held_out"]
+    assert found["difference"]["exact"] == 1.0 and found["problems"] == problems
+    assert set(found["intervals"]) == {*MEASURES}
+    assert found["intervals"]["exact"] == ([1.0, 1.0] if is_told else None)
+
+
 def test_solutions_that_only_one_judged_or_whose_label_changed_are_left_out_and_counted():
     one = outcomes([1, 1, -1, -1], [1, -1, -1, 1])
     other = outcomes([1, 1, -1], [1, 0, -1])

@@ -43,6 +43,24 @@ def test_the_problems_that_a_checkpoint_names_are_left_out_and_counted(capsys, p
     assert product == 0.0
 
 
+def test_the_problems_of_two_models_that_are_compared_are_left_out_of_both(capsys, pool, tmp_path):
+    options = []
+    for name, trained in (("one", (0, 1)), ("other", (1, 2))):
+        known, scores = tmp_path / f"{name}.txt", tmp_path / f"{name}.jsonl"
+        known.write_text("\n".join(problem_hash(f"problem {number}") for number in trained))
+        ids = [f"{number}/{k}" for number in range(4) for k in range(2)]
+        scores.write_text("".join(json.dumps({"id": one, "scores": [0.5]}) + "\n" for one in ids))
+        source = "--scores" if name == "one" else "--second-scores"
+        options += [source, str(scores), "--training-problems", str(known)]
+    main(["best-of-n", "--pool", str(pool), *options])
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (report["training_problems_left_out"], report["problems"]) == (3, 1)
+    more = tmp_path / "more.txt"
+    more.write_text("\n".join(problem_hash(f"problem {number}") for number in (0, 3)))
+    with pytest.raises(MisstepError, match=r"all of its 4 problems stand in one\.txt, other\.txt, more\.txt"):
+        main(["best-of-n", "--pool", str(pool), *options, "--training-problems", str(more)])
+
+
 def test_where_nobody_says_what_it_was_trained_on_all_are_judged_and_that_is_told(capsys, pool):
     report, product = chosen(capsys, pool)
     assert (report["training_problems_left_out"], report["problems"], product) == (None, 4, 0.5)
@@ -68,7 +86,9 @@ def test_another_file_than_one_of_training_problems_does_not_make_all_of_them_un
 
 
 def test_a_problem_without_a_text_and_nothing_left_to_choose_are_refused(capsys, pool):
-    with pytest.raises(MisstepError, match=r"training_problems\.txt names all of its 4 problems"):
+    with pytest.raises(
+        MisstepError, match=r"all of its 4 problems stand in training_problems\.txt, expected others"
+    ):
         chosen(capsys, pool, trained=range(4))
     pool.write_text(pool.read_text().replace('"problem": "problem 3", ', ""))
     with pytest.raises(MisstepError, match="problem 3 has no text in `problem`"):

@@ -105,6 +105,33 @@ def test_checkpoints_that_never_were_the_same_model_are_refused(tmp_path, capsys
     assert not (tmp_path / "mean").exists()
 
 
+def test_layers_on_top_that_another_seed_drew_are_no_same_model(tmp_path, capsys, first) -> None:
+    """Below them stand the same weights, but what these say goes through other layers."""
+    given = ("--base", str(first), "--extra-layers", "1")
+    rows = tmp_path / "snapshot"
+    one, other = (
+        trained(tmp_path, capsys, *given, "--seed", seed, snapshot=rows, out=f"seed-{seed}")[0]
+        for seed in "12"
+    )
+    said = refusal(capsys, "--checkpoints", one, other, "--out", tmp_path / "mean")
+    assert "expected checkpoints that once were the same model" in said
+
+
+def test_what_else_stands_in_the_folder_is_no_part_of_the_average(tmp_path, capsys, first, second) -> None:
+    (first / "notes.txt").write_text("mine")
+    averaged(capsys, tmp_path / "mean", "--checkpoints", first, second)
+    assert not (tmp_path / "mean" / "notes.txt").exists()
+
+
+def test_a_card_of_before_there_were_choices_says_what_all_did(tmp_path, capsys, first, second) -> None:
+    card = json.loads((first / "card.json").read_text())
+    del card["config"]["preference_output"], card["config"]["outcome_tokens"]
+    (first / "card.json").write_text(json.dumps(card))
+    (first / "manifest.json").unlink()
+    seal(first)
+    averaged(capsys, tmp_path / "mean", "--checkpoints", first, second)
+
+
 def test_checkpoints_that_are_read_in_other_ways_are_refused(tmp_path, capsys, first) -> None:
     given = ("--base", str(first), "--objective", "value")
     other, _ = trained(tmp_path, capsys, *given, snapshot=tmp_path / "snapshot", out="value")

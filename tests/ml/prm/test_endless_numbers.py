@@ -60,3 +60,16 @@ def test_a_device_without_memory_left_ends_the_run_in_one_line_and_keeps_every_w
     hook.remove()
     shorter = replace(settings, tokens_per_row=32)
     assert train(tiny_model(len(STEPS.tokenizer)), examples, shorter, tmp_path).step == 3
+
+
+def test_an_optimizer_without_room_for_its_state_ends_the_run_in_one_line_and_saves_no_half_update(
+    tmp_path, monkeypatch
+):
+    def fill(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", fill)
+    examples = examples_of("classifier", sums(8), STEPS)
+    with pytest.raises(MisstepError, match="as the optimizer moved the weights, expected room for its state"):
+        train(tiny_model(len(STEPS.tokenizer)), examples, TrainingSettings("classifier", 3), tmp_path)
+    assert not list(tmp_path.glob("step-*"))

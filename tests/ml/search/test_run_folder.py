@@ -236,3 +236,24 @@ def test_what_a_start_spent_on_what_it_left_is_in_the_cost_of_the_run(tmp_path: 
     run = json.loads((files / "out" / "run.json").read_text())
     assert run["cost"]["tokens"] == Away.written
     assert not list((files / "out").glob("*.partial"))
+
+
+def test_what_a_deleted_run_spent_is_not_in_the_cost_of_the_next(tmp_path: Path) -> None:
+    left = RunFolder(tmp_path, {"seed": 0})
+    left.open()
+    left.add(0, {"estimate": 1})
+    left.keep_spent({"cost": {"tokens": 900}})
+    left.close()
+    for name in (run_folder.SETTINGS, run_folder.PROGRESS):
+        (tmp_path / name).unlink()
+    anew = RunFolder(tmp_path, {"seed": 1})
+    anew.open()
+    assert anew.spent_before() == []
+    anew.close()
+
+
+def test_a_line_that_a_full_disk_tore_hides_nothing_that_was_spent_later(tmp_path: Path) -> None:
+    (tmp_path / run_folder.SPENT).write_text('{"cost": {"tok')
+    folder = RunFolder(tmp_path, {})
+    folder.keep_spent({"cost": {"tokens": 7}})
+    assert folder.spent_before() == [{"cost": {"tokens": 7}}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,3 +62,10 @@ def test_a_mistake_that_the_search_named_and_a_person_did_not_outvote_stays_one(
     row = judged([8, 0, 8, 8])
     assert row.first_mistake == 1 and is_wrong(row, 1, RULE) and has_verdict(row, RULE)
     assert last_place_for_alternatives(row, RULE) == 1
+
+
+def test_a_witness_whom_a_reviewer_overruled_names_no_step():
+    overruled = FAULTLESS | {"origins": ["adjudication"], "witnesses": {"annotator": 1}}
+    row = judged([8, 2, 8, 8], overruled, replace(RULE, automatic_weight=6.0))
+    assert row.labels[1] < 0.5 and row.first_mistake is None
+    assert not is_wrong(row, 1, replace(RULE, automatic_weight=6.0))

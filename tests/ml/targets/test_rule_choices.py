@@ -37,7 +37,7 @@ def test_shares_of_distinct_ends_are_no_labels(method, rule):
         ("human", {"target": "soft"}, "target, which would change nothing in labels human"),
         ("human", {"mixture": "fusion", "minimum_visits": 3}, "mixture, minimum_visits, which would"),
         ("automatic", {"neutral": "drop"}, "neutral, which would change nothing in labels automatic"),
-        ("mixed", {"mixture": "consensus", "given_up": "drop"}, "given_up, which would"),
+        ("mixed", {"mixture": "consensus", "automatic_weight": 2}, "automatic_weight, which would"),
         ("human", {"labels": "mixed"}, "labels='mixed' beside labels human"),
     ],
 )
@@ -53,6 +53,14 @@ def test_a_rule_that_a_manifest_holds_can_be_given_back():
     assert named_rule("human", asdict(rule)) == rule
     # Whether there is a second method to agree with, no rule says.
     assert named_rule("automatic", {"mixture": "consensus"}).mixture == "consensus"
+
+
+@pytest.mark.parametrize(
+    "choices", [{"mixture": "fusion", "threshold": 0.3}, {"mixture": "consensus", "given_up": "drop"}]
+)
+def test_a_part_that_only_alternatives_hear_may_be_named(choices):
+    rule = named_rule("mixed", choices)
+    assert without_idle_parts(rule) == rule
 
 
 def test_rules_that_differ_in_parts_without_a_say_are_the_same():
