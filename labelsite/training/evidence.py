@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.problems.models import Solution
-from labelsite.problems.queries import as_records
+from labelsite.problems.queries import records_of
 from labelsite.snapshots import rows
 from ml.errors import MisstepError
 from ml.said import Said
@@ -69,7 +69,6 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, in
     if not truths:
         words = gettext_noop("no labelled solution of %(campaign)s has its first mistake at a chosen step")
         raise MisstepError(Said(words, campaign=campaign.name))
-    solutions = Solution.objects.filter(pk__in=truths).order_by("pk")
     write_lines(
         folder / "solutions.jsonl",
         (
@@ -81,7 +80,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, in
                 "final_answer_correct": record.is_correct,
                 "label": truths[int(record.id)],
             }
-            for record in as_records(solutions)
+            for record in records_of(truths)
         ),
     )
     write_lines(folder / "scores.jsonl", ({"id": str(pk), "scores": scores[pk]} for pk in sorted(truths)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from labelsite.annotations.models import Annotation
+from labelsite.problems import queries
 from labelsite.problems.models import Solution
 from labelsite.problems.streaming import in_chunks
 from labelsite.snapshots import annotation_lines
@@ -99,3 +101,15 @@ def test_outside_a_transaction_two_columns_order_the_rows_as_within_one(looks) -
     assert [row for chunk in in_chunks(rows, 3) for row in chunk] == looks
     with transaction.atomic():
         assert [row for chunk in in_chunks(rows, 3) for row in chunk] == looks
+
+
+@pytest.mark.django_db(transaction=True)
+def test_records_of_many_ids_come_in_their_order_and_no_query_names_more_than_a_chunk_of_them(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(queries, "CHUNK", 2)
+    ids = [make_solution().pk for _ in range(5)]
+    with CaptureQueriesContext(connection) as statements:
+        records = list(queries.records_of([*reversed(ids), ids[1]]))
+    assert [record.id for record in records] == [str(pk) for pk in ids]
+    assert not any(sum(str(pk) in re.findall(r"\d+", query["sql"]) for pk in ids) > 2 for query in statements)
