@@ -186,6 +186,22 @@ class Task(models.Model):
                 condition=models.Q(remaining__gt=0, state="open"),
                 name="task_moved",
             ),
+            # What is open with no place left, in the order of the queue: few, but a list of the queue names them too.
+            models.Index(
+                models.F("campaign"),
+                models.F("kind"),
+                models.F("priority").desc(),
+                models.F("id"),
+                condition=models.Q(remaining=0, state="open"),
+                name="task_in_hand",
+            ),
+            # The few gold and screening items among all the work.
+            models.Index(
+                fields=["campaign", "kind"], condition=~models.Q(kind="work"), name="task_testing_people"
+            ),
+            models.Index(
+                fields=["campaign", "section"], condition=~models.Q(section=""), name="task_section"
+            ),
         ]
 
     @property

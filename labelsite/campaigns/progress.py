@@ -154,15 +154,19 @@ def _screening_left(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]
     more. Whoever has done enough of them is judged by their next submission, or without any left when they come.
     """
     screened = Membership.objects.filter(user=user, campaign__in=campaigns, state=MemberState.SCREENING)
+    sizes = dict(screened.values_list("campaign", "campaign__screening_size"))
     done = Assignment.objects.filter(annotator=user, state=AssignmentState.SUBMITTED)
-    item = Q(campaign__tasks__kind=TaskKind.SCREENING)
-    is_done = Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task"))
-    rows = screened.values_list("campaign", "campaign__screening_size").annotate(
-        done=Count("campaign__tasks", filter=item & is_done),
-        left=Count("campaign__tasks", filter=item & ~is_done),
+    is_done = Q(pk__in=done.filter(task__kind=TaskKind.SCREENING).values("task"))
+    items = Task.objects.filter(campaign__in=sizes, kind=TaskKind.SCREENING).order_by()
+    rows = items.values_list("campaign").annotate(
+        done=Count("id", filter=is_done), left=Count("id", filter=~is_done)
     )
+    counted = {campaign: (done, left) for campaign, done, left in rows}
     return {
-        campaign: min(left, max(1, size - done)) for campaign, size, done, left in rows if left or done < size
+        campaign: min(left, max(1, size - done))
+        for campaign, size in sizes.items()
+        for done, left in [counted.get(campaign, (0, 0))]
+        if left or done < size
     }
 
 
