@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Sum, prefetch_related_objects
 
-from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.models import EstimateRun, Shard, shards_with_jobs
 from labelsite.jobs.failures import Failure
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.outages import end_of_pause
@@ -81,6 +82,18 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
     )
 
 
+def progress_of_each(runs: Sequence[EstimateRun]) -> list[RunProgress]:
+    """For a list: a loaded run may have had hundreds of jobs, and none of them tells anything new of it."""
+    loaded = [run for run in runs if run.loaded_at]
+    shards = Shard.objects.filter(run__in=loaded).order_by().values_list("run")
+    sizes = dict(shards.annotate(total=Sum("size")))
+    prefetch_related_objects([run for run in runs if not run.loaded_at], shards_with_jobs())
+    return [
+        _loaded(run, sizes.get(run.pk, 0)) if run.loaded_at else progress_of(run, run.shards.all())
+        for run in runs
+    ]
+
+
 def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
     """Counts of the run's step estimates in ten bins from `low` to 1."""
     with connection.cursor() as cursor:
@@ -97,6 +110,10 @@ def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
 def bin_names(low: float) -> list[str]:
     """The ten bins by their lower ends."""
     return [f"{low + (1 - low) * place / BINS:.1f}".replace("-", "−") for place in range(BINS)]
+
+
+def _loaded(run: EstimateRun, size: int) -> RunProgress:
+    return RunProgress(JobState.DONE, size, size, cost=_cost(run, ()))
 
 
 def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:

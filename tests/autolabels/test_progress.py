@@ -163,3 +163,20 @@ def test_a_run_that_was_asked_to_end_says_so_and_asks_no_second_time(client):
     working.save()
     page = client.get(address).text
     assert "asked to end" in page and cancel not in page
+
+
+def test_the_list_reads_the_jobs_only_of_runs_that_are_not_loaded(client):
+    """It is asked for every two seconds while one of them works, and a loaded run may have had hundreds."""
+    client.force_login(make_user("reviewer"))
+    over, working = make_run(loaded_at=timezone.now(), cost={"tokens": 7}), make_run()
+    for size in (300, 200):
+        make_shard(over, "done", size=size, is_loaded=True)
+    ours = make_shard(working, "running", done=10, begun_at=0, seconds=1.0)
+    with CaptureQueriesContext(connection) as queries:
+        rows = dict(client.get(reverse("autolabels:list")).context["rows"])
+    told = [(one.state, one.done, one.total) for one in (rows[over], rows[working])]
+    assert told == [("done", 500, 500), ("running", 10, 500)]
+    assert rows[over].cost["tokens"] == 7
+    assert rows[working].jobs == [ours.job]
+    (jobs,) = [query["sql"] for query in queries if '"jobs_job"' in query["sql"] and "shard" in query["sql"]]
+    assert f"IN ({working.pk})" in jobs
