@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Sum, prefetch_related_objects
 
@@ -19,6 +21,7 @@ from labelsite.jobs.wording import message
 from ml.progress import pace
 
 BINS = 10
+KEPT_SECONDS = 24 * 3600
 # What a search reports of its cost while it works, by the names that its run.json has too.
 REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
 
@@ -95,7 +98,13 @@ def progress_of_each(runs: Sequence[EstimateRun]) -> list[RunProgress]:
 
 
 def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
-    """Counts of the run's step estimates in ten bins from `low` to 1."""
+    """Counts of the run's step estimates in ten bins from `low` to 1: of millions, which only another load changes."""
+    key = f"autolabels:histogram:{run.pk}:{run.loaded_at and run.loaded_at.timestamp()}:{low}"
+    found: list[int] = cache.get_or_set(key, partial(_histogram, run, low), KEPT_SECONDS)
+    return found
+
+
+def _histogram(run: EstimateRun, low: float) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT LEAST(%(last)s, floor((q_value - %(low)s) / (1 - %(low)s) * %(bins)s)::int) AS bin,"
