@@ -154,7 +154,7 @@ def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
     solutions = Solution.objects.filter(tasks__campaign=campaign)
-    budget = None if form.is_refused else budget_for(solutions, form.request())
+    budget = None if form.is_refused else budget_for(solutions, form.request(), f"campaign:{campaign_id}")
     context = {"campaign": campaign, "form": form, "budget": budget}
     name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)
