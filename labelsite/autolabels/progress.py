@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.core.cache import cache
@@ -100,7 +99,10 @@ def progress_of_each(runs: Sequence[EstimateRun]) -> list[RunProgress]:
 def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
     """Counts of the run's step estimates in ten bins from `low` to 1: of millions, which only another load changes."""
     key = f"autolabels:histogram:{run.pk}:{run.loaded_at and run.loaded_at.timestamp()}:{low}"
-    found: list[int] = cache.get_or_set(key, partial(_histogram, run, low), KEPT_SECONDS)
+    found: list[int] | None = cache.get(key)
+    if found is None:
+        found = _histogram(run, low)
+        cache.set(key, found, KEPT_SECONDS)
     return found
 
 
