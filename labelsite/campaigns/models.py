@@ -249,4 +249,8 @@ class Assignment(models.Model):
             ),
             # A person's own leases are looked up at every step; their finished work must not slow that down.
             models.Index(fields=["annotator"], condition=models.Q(state="leased"), name="assignment_mine"),
+            # The work of the last days, of which there is a plot.
+            models.Index(
+                fields=["heartbeat_at"], condition=models.Q(state="submitted"), name="assignment_submitted"
+            ),
         ]

@@ -69,3 +69,10 @@ def test_a_newcomer_s_start_page_reads_screening_items_alone(campaign: Campaign)
         (shown,) = progress.for_person(newcomer, [campaign])
     assert shown["screening"] == 1
     assert any("task_testing_people" in plan for plan in plans(queries)), plans(queries)
+
+
+def test_the_plot_of_the_last_days_reads_no_work_of_before(campaign: Campaign) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        progress.plot(campaign)
+    (plan,) = plans(queries)
+    assert "assignment_submitted" in plan, plan
