@@ -27,7 +27,7 @@ from labelsite.campaigns.models import (
 from labelsite.campaigns.sections import in_order
 
 DAYS = 14
-# From so many solutions on, a card's numbers are kept for so long.
+# From so many solutions on, the numbers of a card and of the page are kept for so long.
 LARGE, KEPT_SECONDS = 5_000, 30
 # The bars' feet; above the tallest there is room for its count.
 FLOOR = 122
@@ -95,6 +95,17 @@ def counts(campaign: Campaign) -> dict[str, Any]:
         task__campaign=campaign, task__kind=TaskKind.WORK, state=AssignmentState.LEASED
     )
     found["in_hand"] = in_hand.count()
+    return found
+
+
+def kept_counts(campaign: Campaign) -> dict[str, Any]:
+    """As `counts`, for the page; a large campaign's may be some seconds old, as in `solutions_done`."""
+    key = f"campaigns:counts:{campaign.pk}"
+    found: dict[str, Any] | None = cache.get(key)
+    if found is None:
+        found = counts(campaign)
+        if found["tasks"] >= LARGE:
+            cache.set(key, found, KEPT_SECONDS)
     return found
 
 

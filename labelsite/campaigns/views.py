@@ -82,7 +82,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         bars = progress.plot(campaign)
         context |= {
             "arrangement": arranging.unfinished(campaign),
-            "counts": progress.counts(campaign),
+            "counts": progress.kept_counts(campaign),
             "bars": bars,
             "has_bars": any(bar.count for bar in bars),
         }

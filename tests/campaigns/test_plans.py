@@ -1,4 +1,4 @@
-"""What a page lists of a campaign is read from an index, whatever else the campaign holds."""
+"""What a page tells of a campaign is read from an index or kept for a while, whatever else the campaign holds."""
 
 from __future__ import annotations
 
@@ -76,3 +76,15 @@ def test_the_plot_of_the_last_days_reads_no_work_of_before(campaign: Campaign) -
         progress.plot(campaign)
     (plan,) = plans(queries)
     assert "assignment_submitted" in plan, plan
+
+
+@pytest.mark.parametrize(("large", "counted"), [(60, 1), (61, 2)])
+def test_the_page_of_a_large_campaign_counts_its_tasks_once_in_a_while(
+    client: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, large: int, counted: int
+) -> None:
+    monkeypatch.setattr(progress, "LARGE", large)
+    client.force_login(make_user("reviewer"))
+    with CaptureQueriesContext(connection) as queries:
+        pages = [client.get(f"/campaigns/{campaign.pk}/") for _ in range(2)]
+    assert [page.context["counts"]["tasks"] for page in pages] == [60, 60]
+    assert sum('AS "set_aside"' in query["sql"] for query in queries) == counted
