@@ -58,6 +58,14 @@ def refresh_statistics(*filled: type[models.Model]) -> None:
         cursor.execute(f"ANALYZE {tables}")
 
 
+def check_references_at_once() -> None:
+    """Check foreign keys after each statement of this transaction, while the next batch is read, and not all at its
+    commit, through which whoever waits for a lock of it would wait.
+    """
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 class Columns(Generic[M]):
     """A model's columns in the text of a statement, and the object that their values become."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,8 @@ from labelsite.autolabels.requests import Request
 from labelsite.autolabels.workload import SECONDS, Workload, law_of, widest
 from labelsite.problems.models import Problem, Solution
 
+# From so many solutions on they are counted once in so long: the form asks at each change, and while a pilot runs.
+LARGE, KEPT_SECONDS = 5_000, 60
 RECENT = 5
 # Of the runs of a method and policy, so many are looked at for those that are like the one asked for.
 LOOKED_AT = 100
@@ -82,12 +85,26 @@ class Budget:
         return self.cost is None and self.items > PILOT_ITEMS and not is_under_way
 
 
-def budget_for(solutions: QuerySet[Solution], request: Request) -> Budget:
-    """The cost of judging every step of the solutions."""
-    judged = workload.to_judge(solutions, request)
-    asked = workload.of_solutions(judged, request)
-    without = workload.with_steps(solutions).count() - asked.items
+def budget_for(solutions: QuerySet[Solution], request: Request, kept_as: str = "") -> Budget:
+    """The cost of judging every step of the solutions.
+
+    kept_as: a name for these solutions, if they may be counted as they were a minute ago where they are many.
+    """
+    asked, without = _counted(solutions, request, kept_as)
     return _budget(asked, asked.steps, without, request)
+
+
+def _counted(solutions: QuerySet[Solution], request: Request, kept_as: str) -> tuple[Workload, int]:
+    """The work, and how many solutions are left out. Only whether answers are needed decides which those are."""
+    key = f"autolabels:workload:{kept_as}:{request.needs_answers}"
+    found: tuple[Workload, int] | None = cache.get(key) if kept_as else None
+    if found is None:
+        asked = workload.of_solutions(workload.to_judge(solutions, request), request)
+        found = asked, workload.with_steps(solutions).count() - asked.items
+        if kept_as and asked.items >= LARGE:
+            cache.set(key, found, KEPT_SECONDS)
+    asked, without = found
+    return replace(asked, settings=request.settings(of_solutions=True)), without
 
 
 def budget_for_search(problems: QuerySet[Problem], request: Request) -> Budget:

@@ -21,12 +21,21 @@ from labelsite.autolabels.importers import (
     read_object,
     read_scores,
 )
-from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
+from labelsite.autolabels.models import (
+    EstimateRun,
+    ScoreRun,
+    SearchTree,
+    Shard,
+    SolutionEstimate,
+    StepEstimate,
+    StepScore,
+)
 from labelsite.autolabels.unanswered import load_unanswered
 from labelsite.problems.models import Problem, Step
+from labelsite.statements import check_references_at_once, refresh_statistics
 from ml.errors import MisstepError
 from ml.json_lines import storable
-from ml.records import SolutionEstimate
+from ml.records import SolutionEstimate as EstimateRecord
 from ml.result_lines import read_estimates, read_trees
 
 BATCH = 1000
@@ -46,8 +55,7 @@ def load_shard(shard: Shard, folder: Path, check: Check = lambda: None) -> dict[
         counts = _load_part(run, folder, shard.size, check)
         Shard.objects.filter(pk=shard.pk).update(loaded_at=timezone.now())
         if not run.shards.filter(loaded_at__isnull=True).exists():
-            run.loaded_at = timezone.now()
-            run.save(update_fields=["loaded_at"])
+            _call_loaded(run)
     return counts
 
 
@@ -62,8 +70,7 @@ def load_estimates(run: EstimateRun, folder: Path, check: Check = lambda: None) 
         run.unanswered_problems.all().delete()
         run.cost = {}
         counts = _load_part(run, folder, None, check)
-        run.loaded_at = timezone.now()
-        run.save(update_fields=["loaded_at"])
+        _call_loaded(run)
     return counts
 
 
@@ -71,6 +78,7 @@ def load_scores(run: ScoreRun, path: Path, check: Check = lambda: None) -> dict[
     """Load a score file; what the run had before is replaced."""
     solutions = steps = 0
     with transaction.atomic():
+        check_references_at_once()
         run.step_scores.all().delete()
         for batch in _batches(read_scores(path)):
             check()
@@ -85,13 +93,21 @@ def load_scores(run: ScoreRun, path: Path, check: Check = lambda: None) -> dict[
             ]
             _copy("autolabels_stepscore", ("run_id", "step_id", "score"), rows)
             solutions, steps = solutions + len(batch), steps + len(rows)
+        refresh_statistics(StepScore)
         ScoreRun.objects.filter(pk=run.pk).update(loaded_at=timezone.now())
     return {"solutions": solutions, "steps": steps}
+
+
+def _call_loaded(run: EstimateRun) -> None:
+    refresh_statistics(StepEstimate, SolutionEstimate)
+    run.loaded_at = timezone.now()
+    run.save(update_fields=["loaded_at"])
 
 
 def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Check) -> dict[str, Any]:
     """Add one folder's estimates or trees to the run, and what its run.json tells."""
     described = read_object(folder / "run.json")
+    check_references_at_once()
     if (folder / "trees.jsonl").exists():
         counts = _load_trees(run, folder / "trees.jsonl", check)
     else:
@@ -122,7 +138,7 @@ def _load_solutions(run: EstimateRun, path: Path, check: Check) -> dict[str, int
     return {"solutions": solutions, "steps": steps}
 
 
-def _copy_estimates(run: EstimateRun, batch: Sequence[SolutionEstimate]) -> int:
+def _copy_estimates(run: EstimateRun, batch: Sequence[EstimateRecord]) -> int:
     step_ids = _trajectories([identity_of(line.id) for line in batch])
     step_rows = [
         (run.pk, step_id, step.visits, step.correct, step.q_value, step.hard, step.soft, step.quality_value)

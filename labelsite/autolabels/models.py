@@ -14,9 +14,16 @@ from labelsite.problems.models import Problem, Solution, Step
 class EstimateRunQuerySet(models.QuerySet["EstimateRun"]):
     def with_jobs(self) -> EstimateRunQuerySet:
         """With their shards and jobs, but without the jobs' long columns, which no list and no page shows."""
-        shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
-        runs = self.select_related("job").defer("job__spec", "job__result")
-        return runs.prefetch_related(models.Prefetch("shards", shards))
+        return self.with_own_job().prefetch_related(shards_with_jobs())
+
+    def with_own_job(self) -> EstimateRunQuerySet:
+        """As `with_jobs`, but with the job alone of those that have no shards."""
+        return self.select_related("job").defer("job__spec", "job__result")
+
+
+def shards_with_jobs() -> models.Prefetch[str]:
+    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
+    return models.Prefetch("shards", shards)
 
 
 class EstimateRun(models.Model):

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
+from django.db.models import Sum, prefetch_related_objects
 
-from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.models import EstimateRun, Shard, shards_with_jobs
 from labelsite.jobs.failures import Failure
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.outages import end_of_pause
@@ -18,6 +20,7 @@ from labelsite.jobs.wording import message
 from ml.progress import pace
 
 BINS = 10
+KEPT_SECONDS = 24 * 3600
 # What a search reports of its cost while it works, by the names that its run.json has too.
 REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
 
@@ -81,8 +84,29 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
     )
 
 
+def progress_of_each(runs: Sequence[EstimateRun]) -> list[RunProgress]:
+    """For a list: a loaded run may have had hundreds of jobs, and none of them tells anything new of it."""
+    loaded = [run for run in runs if run.loaded_at]
+    shards = Shard.objects.filter(run__in=loaded).order_by().values_list("run")
+    sizes = dict(shards.annotate(total=Sum("size")))
+    prefetch_related_objects([run for run in runs if not run.loaded_at], shards_with_jobs())
+    return [
+        _loaded(run, sizes.get(run.pk, 0)) if run.loaded_at else progress_of(run, run.shards.all())
+        for run in runs
+    ]
+
+
 def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
-    """Counts of the run's step estimates in ten bins from `low` to 1."""
+    """Counts of the run's step estimates in ten bins from `low` to 1: of millions, which only another load changes."""
+    key = f"autolabels:histogram:{run.pk}:{run.loaded_at and run.loaded_at.timestamp()}:{low}"
+    found: list[int] | None = cache.get(key)
+    if found is None:
+        found = _histogram(run, low)
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
+def _histogram(run: EstimateRun, low: float) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT LEAST(%(last)s, floor((q_value - %(low)s) / (1 - %(low)s) * %(bins)s)::int) AS bin,"
@@ -97,6 +121,10 @@ def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
 def bin_names(low: float) -> list[str]:
     """The ten bins by their lower ends."""
     return [f"{low + (1 - low) * place / BINS:.1f}".replace("-", "−") for place in range(BINS)]
+
+
+def _loaded(run: EstimateRun, size: int) -> RunProgress:
+    return RunProgress(JobState.DONE, size, size, cost=_cost(run, ()))
 
 
 def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:

@@ -30,7 +30,7 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
 from labelsite.problems.models import Problem, Solution
-from labelsite.problems.queries import as_records, with_steps
+from labelsite.problems.queries import records_of, with_steps
 from labelsite.wording import Sayable, said
 from ml.errors import MisstepError
 from ml.search.named_options import FRESH
@@ -168,7 +168,6 @@ def prepare_input(job: Job, folder: Path) -> None:
         )
         write_input(folder / "problems.jsonl", rows)
         return
-    solutions = Solution.objects.filter(pk__in=job.spec["solutions"]).order_by("pk")
     write_input(
         folder / "solutions.jsonl",
         (
@@ -180,7 +179,7 @@ def prepare_input(job: Job, folder: Path) -> None:
                 "final_answer": record.final_answer,
                 "is_correct": record.is_correct,
             }
-            for record in as_records(solutions)
+            for record in records_of(job.spec["solutions"])
         ),
     )
 

@@ -28,6 +28,7 @@ from labelsite.autolabels.progress import (
     bin_names,
     loaded_histogram,
     progress_of,
+    progress_of_each,
 )
 from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
@@ -47,9 +48,9 @@ GUIDANCE = ("reference", "value_model", "value-model")
 @reviewer_required
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
-    runs = EstimateRun.objects.with_jobs().defer("parameters").order_by("-pk")
+    runs = EstimateRun.objects.with_own_job().defer("parameters").order_by("-pk")
     page = page_below(runs, request.GET.get("before", ""), PAGE)
-    rows = [(run, progress_of(run, run.shards.all())) for run in page.rows]
+    rows = list(zip(page.rows, progress_of_each(page.rows), strict=True))
     context = {
         "rows": rows,
         "next_before": page.further,

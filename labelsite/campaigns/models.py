@@ -186,6 +186,22 @@ class Task(models.Model):
                 condition=models.Q(remaining__gt=0, state="open"),
                 name="task_moved",
             ),
+            # What is open with no place left, in the order of the queue: few, but a list of the queue names them too.
+            models.Index(
+                models.F("campaign"),
+                models.F("kind"),
+                models.F("priority").desc(),
+                models.F("id"),
+                condition=models.Q(remaining=0, state="open"),
+                name="task_in_hand",
+            ),
+            # The few gold and screening items among all the work.
+            models.Index(
+                fields=["campaign", "kind"], condition=~models.Q(kind="work"), name="task_testing_people"
+            ),
+            models.Index(
+                fields=["campaign", "section"], condition=~models.Q(section=""), name="task_section"
+            ),
         ]
 
     @property
@@ -233,4 +249,8 @@ class Assignment(models.Model):
             ),
             # A person's own leases are looked up at every step; their finished work must not slow that down.
             models.Index(fields=["annotator"], condition=models.Q(state="leased"), name="assignment_mine"),
+            # The work of the last days, of which there is a plot.
+            models.Index(
+                fields=["heartbeat_at"], condition=models.Q(state="submitted"), name="assignment_submitted"
+            ),
         ]

@@ -28,7 +28,7 @@ from labelsite.campaigns.sections import in_order
 from labelsite.campaigns.sweep import IN_HAND, RUN_OUT
 
 DAYS = 14
-# From so many solutions on, a card's numbers are kept for so long.
+# From so many solutions on, the numbers of a card and of the page are kept for so long.
 LARGE, KEPT_SECONDS = 5_000, 30
 # The bars' feet; above the tallest there is room for its count.
 FLOOR = 122
@@ -109,6 +109,17 @@ def decided(tasks: QuerySet[Task]) -> set[int]:
     return set(tasks.filter(adjudications__is_live=True).values_list("pk", flat=True))
 
 
+def kept_counts(campaign: Campaign) -> dict[str, Any]:
+    """As `counts`, for the page; a large campaign's may be some seconds old, as in `solutions_done`."""
+    key = f"campaigns:counts:{campaign.pk}"
+    found: dict[str, Any] | None = cache.get(key)
+    if found is None:
+        found = counts(campaign)
+        if found["tasks"] >= LARGE:
+            cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
 def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:
     """The person's campaigns with their own count and what is open, in few queries whatever their number.
 
@@ -165,15 +176,19 @@ def _screening_left(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]
     more. Whoever has done enough of them is judged by their next submission, or without any left when they come.
     """
     screened = Membership.objects.filter(user=user, campaign__in=campaigns, state=MemberState.SCREENING)
+    sizes = dict(screened.values_list("campaign", "campaign__screening_size"))
     done = Assignment.objects.filter(annotator=user, state=AssignmentState.SUBMITTED)
-    item = Q(campaign__tasks__kind=TaskKind.SCREENING)
-    is_done = Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task"))
-    rows = screened.values_list("campaign", "campaign__screening_size").annotate(
-        done=Count("campaign__tasks", filter=item & is_done),
-        left=Count("campaign__tasks", filter=item & ~is_done),
+    is_done = Q(pk__in=done.filter(task__kind=TaskKind.SCREENING).values("task"))
+    items = Task.objects.filter(campaign__in=sizes, kind=TaskKind.SCREENING).order_by()
+    rows = items.values_list("campaign").annotate(
+        done=Count("id", filter=is_done), left=Count("id", filter=~is_done)
     )
+    counted = {campaign: (done, left) for campaign, done, left in rows}
     return {
-        campaign: min(left, max(1, size - done)) for campaign, size, done, left in rows if left or done < size
+        campaign: min(left, max(1, size - done))
+        for campaign, size in sizes.items()
+        for done, left in [counted.get(campaign, (0, 0))]
+        if left or done < size
     }
 
 

@@ -23,19 +23,21 @@ from ml.errors import MisstepError
 BATCH = 1000
 _DIGITS = re.compile(r"([0-9]+)")
 
-# Jumps from section to section in the index of open tasks, so it reads one row a section, not one a task. Only work:
-# gold stays open whoever has seen it, and a section that stayed for its sake would tell where gold lies.
-_OPEN_SECTIONS = """
+# Jumps from section to section in an index, so it reads one row a section, not one a task.
+_SECTIONS = """
 WITH RECURSIVE found AS (
-    (SELECT section FROM campaigns_task WHERE campaign_id = %(campaign)s AND section <> '' AND state = 'open'
-        AND kind = 'work' AND remaining > 0 ORDER BY section LIMIT 1)
+    (SELECT section FROM campaigns_task WHERE campaign_id = %(campaign)s AND section <> '' {where}
+        ORDER BY section LIMIT 1)
     UNION ALL
-    SELECT (SELECT section FROM campaigns_task WHERE campaign_id = %(campaign)s AND section <> '' AND state = 'open'
-                AND kind = 'work' AND remaining > 0 AND section > found.section ORDER BY section LIMIT 1)
+    SELECT (SELECT section FROM campaigns_task WHERE campaign_id = %(campaign)s AND section <> '' {where}
+                AND section > found.section ORDER BY section LIMIT 1)
     FROM found WHERE found.section IS NOT NULL
 )
 SELECT section FROM found WHERE section IS NOT NULL
 """
+# Only work: gold stays open whoever has seen it, and a section that stayed for its sake would tell where gold lies.
+_OPEN_SECTIONS = _SECTIONS.format(where="AND kind = 'work' AND state = 'open' AND remaining > 0")
+_ALL_SECTIONS = _SECTIONS.format(where="")
 
 # Only leases in whose drafts nothing is said yet, be it a rating, a mark or half a reason: what is begun stays,
 # whatever its section. Gold goes back as work does, or it would be known by staying. Two people may hold the same two
@@ -88,15 +90,18 @@ def _counted(name: str) -> list[str | int]:
 
 def open_sections(campaign: Campaign) -> list[str]:
     """The sections in which work waits, by name."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OPEN_SECTIONS, {"campaign": campaign.pk})
-        return in_order(section for (section,) in cursor.fetchall())
+    return _named(_OPEN_SECTIONS, campaign)
 
 
 def all_sections(campaign: Campaign) -> list[str]:
     """Every section that holds tasks, by name, whatever their state."""
-    found = campaign.tasks.exclude(section="").order_by().values_list("section", flat=True)
-    return in_order(found.distinct())
+    return _named(_ALL_SECTIONS, campaign)
+
+
+def _named(query: str, campaign: Campaign) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"campaign": campaign.pk})
+        return in_order(section for (section,) in cursor.fetchall())
 
 
 def choices_for(campaign: Campaign, membership: Membership | None) -> list[str]:

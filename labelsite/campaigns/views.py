@@ -82,7 +82,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         bars = progress.plot(campaign)
         context |= {
             "arrangement": arranging.unfinished(campaign),
-            "counts": progress.counts(campaign),
+            "counts": progress.kept_counts(campaign),
             "bars": bars,
             "has_bars": any(bar.count for bar in bars),
         }
@@ -245,8 +245,7 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     wanted = {"section": section, "state": state}
     rows = campaign.tasks.filter(kind=kind, **{name: value for name, value in wanted.items() if value})
     rows = rows.select_related("solution__problem").order_by("-priority", "id")
-    rows = _after(rows, request.GET.get("after", ""))
-    page = list(rows[: PAGE + 1])
+    page = _first_of(_after(rows, request.GET.get("after", "")), PAGE + 1, state)
     last = page[PAGE - 1] if len(page) > PAGE else None
     # Whoever has just asked for a new order is told of it, also when it is done already.
     asked = "arranged" in request.GET
@@ -273,6 +272,18 @@ def _state(request: HttpRequest, kind: str) -> str:
         return ""
     asked = request.GET.get("state", "")
     return asked if asked in TaskState.values else TaskState.OPEN
+
+
+def _first_of(rows: QuerySet[Task], count: int, state: str) -> list[Task]:
+    """The first of them. What is open is in two indexes: what waits, and what has no place left."""
+    if state != TaskState.OPEN:
+        return list(rows[:count])
+    found = {
+        task.pk: task
+        for part in (rows.filter(remaining__gt=0), rows.filter(remaining=0))
+        for task in part[:count]
+    }
+    return sorted(found.values(), key=lambda task: (-task.priority, task.pk))[:count]
 
 
 def _after(rows: QuerySet[Task], key: str) -> QuerySet[Task]:

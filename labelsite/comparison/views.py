@@ -100,12 +100,13 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     form = None
     shown = _task(lens.campaign, task_id)
     kind = _kind(request, lens)
-    against = _against(lens, kind)
+    # Without a kind the reader comes from elsewhere, as from the queue: no list is named as the way back or on.
+    is_kind_asked = request.GET.get("kind") in Kind.values
     step_count = trajectory_length(shown.solution)
     is_coloured = request.GET.get("colour") == "1"
     way = _asked(kind, lens) + ("&colour=1" if is_coloured else "")
     # Found before a decision is kept: the list goes on behind this task, whatever is decided of it.
-    previous, following = (_neighbour(lens, kind, against, task_id, back) for back in (True, False))
+    previous, following = _neighbours(lens, kind, task_id) if is_kind_asked else (None, None)
     if request.method == "POST":
         form = AdjudicationForm(request.POST, step_count=step_count)
         if form.is_valid() and _is_kept(form, shown, person(request)):
@@ -120,8 +121,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     context = {
         "lens": lens,
         "kind": kind,
-        # Without a kind the reader comes from elsewhere, as from the queue: no list is named as the way back.
-        "is_kind_asked": request.GET.get("kind") in Kind.values,
+        "is_kind_asked": is_kind_asked,
         "opinions": opinions,
         "has_scores": any(opinion.score is not None for opinion in opinions.steps),
         "previous": previous,
@@ -165,7 +165,7 @@ def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
     solutions = Solution.objects.filter(tasks__campaign=campaign)
-    budget = None if form.is_refused else budget_for(solutions, form.request())
+    budget = None if form.is_refused else budget_for(solutions, form.request(), f"campaign:{campaign_id}")
     context = {"campaign": campaign, "form": form, "budget": budget}
     name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)
@@ -177,10 +177,14 @@ def _task(campaign: Campaign, task_id: int) -> Task:
     )
 
 
-def _neighbour(lens: Lens, kind: Kind, against: Against, task_id: int, is_back: bool) -> int | None:
-    """The task before or behind this one in the list of its kind."""
-    found = disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, is_back)
-    return next(iter(found), None)
+def _neighbours(lens: Lens, kind: Kind, task_id: int) -> tuple[int | None, int | None]:
+    """The tasks before and behind this one in the list of its kind, for which the whole campaign may be gone over."""
+    against = _against(lens, kind)
+    previous, following = (
+        next(iter(disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, is_back)), None)
+        for is_back in (True, False)
+    )
+    return previous, following
 
 
 def _task_url(lens: Lens, task_id: int) -> str:

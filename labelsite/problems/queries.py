@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 
@@ -34,6 +34,17 @@ def as_records(solutions: QuerySet[models.Solution]) -> Iterator[Solution]:
     """Each solution as a record whose id is its row's, so that what comes back from a job finds its row."""
     for row, positions in with_positions(solutions):
         yield record_of(row, positions, str(row.pk))
+
+
+def records_of(ids: Iterable[int]) -> Iterator[Solution]:
+    """The solutions of these ids as records, in their order; asked for part by part, because a query for each chunk of
+    them would name all the ids again.
+    """
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), CHUNK):
+        yield from as_records(
+            models.Solution.objects.filter(pk__in=wanted[start : start + CHUNK]).order_by("pk")
+        )
 
 
 def with_positions(

@@ -18,6 +18,7 @@ from django.db import connection
 from labelsite.problems.identity import Digests, FindLooks, adopt_numbered, problem_digest
 from labelsite.problems.models import Solution
 from labelsite.problems.read_ahead import ReadAhead
+from labelsite.statements import check_references_at_once
 from ml.formats.identifiers import Occurrences
 from ml.records import LabelledSolution, Problem
 from ml.records import Solution as SolutionRecord
@@ -64,7 +65,7 @@ def store_batches(
     `records` is read in a thread of its own, so it must not use the database.
     """
     _wait_for_other_imports(source)
-    _check_references_at_once()
+    check_references_at_once()
     with Occurrences() as seen, ReadAhead(batches(records)) as read:
         digests = Digests(seen, names_looks=source in NAMING_LOOKS)
         for batch in read:
@@ -96,12 +97,6 @@ def _wait_for_other_imports(source: str) -> None:
     """Two imports of one source would wait for each other's rows in both directions; so they take turns."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"misstep import {source}"])
-
-
-def _check_references_at_once() -> None:
-    """Check foreign keys after each statement, while the next batch is read, and not all at the commit."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _store_batch(

@@ -44,11 +44,13 @@ def rare_collections() -> Iterator[None]:
 def in_chunks(rows: QuerySet[Row], size: int) -> Iterator[list[Row]]:
     """The rows of an ordered queryset, in lists of `size`; never all of them in memory.
 
-    A cursor in the server gives them as they were at one moment. Where a pooler hands out another connection per
-    transaction there can be none, so each list is asked for behind the one before: by the queryset's own order, which
-    is then one or two of its own columns, ascending.
+    In a transaction, a cursor in the server gives them as they were at one moment. Outside of one the server would
+    first write all of them into a file, to have them beyond the statement; and where a pooler hands out another
+    connection per transaction there can be no cursor. There each list is asked for behind the one before: by the
+    queryset's own order, which is then one or two of its own columns, ascending.
     """
-    if connections[rows.db].settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+    database = connections[rows.db]
+    if database.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] or database.get_autocommit():
         return _by_key(rows, size)
     stream = rows.iterator(chunk_size=size)
     return iter(lambda: list(islice(stream, size)), [])
@@ -59,6 +61,8 @@ def _by_key(rows: QuerySet[Row], size: int) -> Iterator[list[Row]]:
     further = rows.order_by(first, *rest)
     while chunk := list(further[:size]):
         yield chunk
+        if len(chunk) < size:
+            return
         last = chunk[-1]
         if rest:
             (second,) = rest

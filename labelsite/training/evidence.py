@@ -10,8 +10,9 @@ from django.utils.translation import gettext_noop
 
 from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.problems.models import Solution
-from labelsite.problems.queries import as_records
+from labelsite.problems.models import Problem, Solution, Step
+from labelsite.problems.queries import records_of
+from labelsite.problems.streaming import in_chunks
 from labelsite.snapshots import rows
 from ml.errors import MisstepError
 from ml.said import Said
@@ -19,6 +20,7 @@ from ml.snapshot import problem_hash
 from ml.whole_file import write_lines
 
 NONE = -1
+CHUNK = 1_000
 
 
 def first_mistakes(campaign: Campaign) -> dict[int, int]:
@@ -69,7 +71,6 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, in
     if not truths:
         words = gettext_noop("no labelled solution of %(campaign)s has its first mistake at a chosen step")
         raise MisstepError(Said(words, campaign=campaign.name))
-    solutions = Solution.objects.filter(pk__in=truths).order_by("pk")
     write_lines(
         folder / "solutions.jsonl",
         (
@@ -81,7 +82,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, in
                 "final_answer_correct": record.is_correct,
                 "label": truths[int(record.id)],
             }
-            for record in as_records(solutions)
+            for record in records_of(truths)
         ),
     )
     write_lines(folder / "scores.jsonl", ({"id": str(pk), "scores": scores[pk]} for pk in sorted(truths)))
@@ -105,8 +106,9 @@ def write_pool(
     Raises MisstepError where there is no problem to choose in.
     """
     by_novelty: dict[bool, list[Solution]] = {True: [], False: []}
-    for solution in _graded(campaign).select_related("problem").order_by("pk"):
-        by_novelty[problem_hash(solution.problem.text) not in known].append(solution)
+    trained_on = _problems_among(known, campaign)
+    for solution in _graded(campaign).only("problem_id", "final_answer", "is_correct").order_by("pk"):
+        by_novelty[solution.problem_id not in trained_on].append(solution)
     graded, learned = by_novelty[True], by_novelty[False]
     given = _given(run)
     scored = [solution for solution in graded if solution.pk in given]
@@ -150,6 +152,15 @@ def _choices(solutions: Iterable[Solution]) -> dict[int, list[Solution]]:
     return {problem: several for problem, several in found.items() if len(several) > 1}
 
 
+def _problems_among(known: Collection[str], campaign: Campaign) -> frozenset[int]:
+    """The problems of the campaign that are among these, which are named by hash."""
+    if not known:
+        return frozenset()
+    problems = Problem.objects.filter(pk__in=_graded(campaign).values("problem")).only("text").order_by("pk")
+    rows = (problem for chunk in in_chunks(problems, CHUNK) for problem in chunk)
+    return frozenset(problem.pk for problem in rows if problem_hash(problem.text) in known)
+
+
 def _given(run: ScoreRun) -> frozenset[int]:
     """The solutions that the run had to score.
 
@@ -167,12 +178,20 @@ def _scores(run: ScoreRun, solutions: Collection[int]) -> dict[int, list[float |
     """Each solution's chosen steps by their scores. A step without one lies beyond the model's context: null, which
     counts as a wrong prediction.
     """
-    scored = dict(StepScore.objects.filter(run=run).values_list("step_id", "score"))
-    chosen = Solution.objects.filter(pk__in=solutions, step_rows__is_chosen=True).order_by(
-        "pk", "step_rows__position"
-    )
+    wanted = sorted(solutions)
     lines: dict[int, list[float | None]] = {}
-    for solution, position, step in chosen.values_list("pk", "step_rows__position", "step_rows__pk"):
+    for start in range(0, len(wanted), CHUNK):
+        lines |= _scores_of_few(run, wanted[start : start + CHUNK])
+    return lines
+
+
+def _scores_of_few(run: ScoreRun, solutions: Sequence[int]) -> dict[int, list[float | None]]:
+    scored = dict(
+        StepScore.objects.filter(run=run, step__solution__in=solutions).values_list("step_id", "score")
+    )
+    chosen = Step.objects.filter(solution__in=solutions, is_chosen=True).order_by("solution", "position")
+    lines: dict[int, list[float | None]] = {}
+    for solution, position, step in chosen.values_list("solution", "position", "pk"):
         line = lines.setdefault(solution, [])
         # The trajectory ends at the first position where nothing is chosen, as in `ml.records.Solution`.
         if position == len(line):

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from labelsite.autolabels.models import EstimateRun, Shard
-from labelsite.autolabels.progress import progress_of
-from tests.factories import PASSWORD, make_estimate_run, make_job, make_user
+from labelsite.autolabels.models import EstimateRun, Shard, StepEstimate
+from labelsite.autolabels.progress import loaded_histogram, progress_of
+from tests.factories import PASSWORD, make_estimate_run, make_estimates, make_job, make_solution, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -163,3 +163,30 @@ def test_a_run_that_was_asked_to_end_says_so_and_asks_no_second_time(client):
     working.save()
     page = client.get(address).text
     assert "asked to end" in page and cancel not in page
+
+
+def test_the_list_reads_the_jobs_only_of_runs_that_are_not_loaded(client):
+    """It is asked for every two seconds while one of them works, and a loaded run may have had hundreds."""
+    client.force_login(make_user("reviewer"))
+    over, working = make_run(loaded_at=timezone.now(), cost={"tokens": 7}), make_run()
+    for size in (300, 200):
+        make_shard(over, "done", size=size, is_loaded=True)
+    ours = make_shard(working, "running", done=10, begun_at=0, seconds=1.0)
+    with CaptureQueriesContext(connection) as queries:
+        rows = dict(client.get(reverse("autolabels:list")).context["rows"])
+    told = [(one.state, one.done, one.total) for one in (rows[over], rows[working])]
+    assert told == [("done", 500, 500), ("running", 10, 500)]
+    assert rows[over].cost["tokens"] == 7
+    assert rows[working].jobs == [ours.job]
+    (jobs,) = [query["sql"] for query in queries if '"jobs_job"' in query["sql"] and "shard" in query["sql"]]
+    assert f"IN ({working.pk})" in jobs
+
+
+def test_the_values_of_a_loaded_run_are_counted_once_until_it_is_loaded_anew():
+    run = make_estimates(make_solution(["One.", "Two."]), [1.0, 0.0])
+    with CaptureQueriesContext(connection) as queries:
+        assert loaded_histogram(run, 0.0) == loaded_histogram(run, 0.0) == [1, *[0] * 8, 1]
+    assert len(queries) == 1
+    StepEstimate.objects.filter(run=run, q_value=0.0).update(q_value=1.0)
+    run.loaded_at = timezone.now()
+    assert loaded_histogram(run, 0.0) == [*[0] * 9, 2]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from labelsite.comparison.against import Against
@@ -166,3 +168,16 @@ def test_a_task_that_no_list_led_to_names_none_as_the_way_back(client, reviewer,
     address, words = reverse("comparison:task", args=[tasks[0].campaign_id, tasks[0].pk]), "people differ</a>"
     assert words not in client.get(address).content.decode()
     assert words in client.get(address + "?kind=people").content.decode()
+
+
+def test_whoever_comes_from_no_list_is_offered_no_next_of_one(client, reviewer, tasks):
+    """To find it means to go over the whole campaign, and nobody asked for a list."""
+    address = reverse("comparison:task", args=[tasks[0].campaign_id, tasks[2].pk])
+    with CaptureQueriesContext(connection) as from_list:
+        client.get(address + "?kind=people")
+    with CaptureQueriesContext(connection) as alone:
+        page = client.get(address)
+    assert (page.context["previous"], page.context["following"]) == (None, None)
+    assert "go to the next</button>" not in page.text
+    assert len(alone) <= len(from_list) - 2
+    assert client.post(address, {"positions": ["1"], "then": "next"}).url == address + "?"

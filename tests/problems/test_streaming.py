@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from labelsite.annotations.models import Annotation
+from labelsite.problems import queries
 from labelsite.problems.models import Solution
 from labelsite.problems.streaming import in_chunks
 from labelsite.snapshots import annotation_lines
@@ -74,3 +76,40 @@ def test_a_label_by_somebody_who_came_while_the_stream_was_read_is_in_it(
     late = make_annotation(make_task(campaign), make_user())
     seen.extend(annotation for annotation, _ in stream)
     assert [row.pk for row in seen] == [*(row.pk for row in looks), late.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_the_server_holds_no_copy_of_the_rows() -> None:
+    solutions = [make_solution() for _ in range(5)]
+    with CaptureQueriesContext(connection) as statements:
+        chunks = in_chunks(Solution.objects.order_by("pk"), 2)
+        seen = next(chunks)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_cursors WHERE is_holdable")
+            assert cursor.fetchall() == []
+        solutions[0].delete()
+        solutions[2].delete()
+        late = make_solution()
+        seen += [row for chunk in chunks for row in chunk]
+    assert [row.pk for row in seen] == [row.pk for row in (*seen[:2], *solutions[3:], late)]
+    assert [query["sql"] for query in statements if "WITH HOLD" in query["sql"]] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_two_columns_order_the_rows_as_within_one(looks) -> None:
+    rows = annotations_of(looks[0].task.campaign)
+    assert [row for chunk in in_chunks(rows, 3) for row in chunk] == looks
+    with transaction.atomic():
+        assert [row for chunk in in_chunks(rows, 3) for row in chunk] == looks
+
+
+@pytest.mark.django_db(transaction=True)
+def test_records_of_many_ids_come_in_their_order_and_no_query_names_more_than_a_chunk_of_them(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(queries, "CHUNK", 2)
+    ids = [make_solution().pk for _ in range(5)]
+    with CaptureQueriesContext(connection) as statements:
+        records = list(queries.records_of([*reversed(ids), ids[1]]))
+    assert [record.id for record in records] == [str(pk) for pk in ids]
+    assert not any(sum(str(pk) in re.findall(r"\d+", query["sql"]) for pk in ids) > 2 for query in statements)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labelsite.annotations.models import Origin
@@ -17,13 +20,14 @@ from labelsite.training import evidence, services
 from labelsite.training.models import Checkpoint
 from ml.errors import MisstepError
 from ml.evaluation.judged import joined
-from ml.snapshot import read_snapshot
+from ml.snapshot import problem_hash, read_snapshot
 from ml.targets.consensus import CHECKER
 from tests.factories import (
     make_annotation,
     make_campaign,
     make_job,
     make_machine,
+    make_problem,
     make_scores,
     make_solution,
     make_task,
@@ -216,3 +220,24 @@ def test_gold_where_no_step_is_chosen_is_left_out_and_counted(
     whole.delete()
     with pytest.raises(MisstepError, match="no labelled solution of Arithmetic has its first mistake at"):
         evidence.write_files(campaign, run, tmp_path)
+
+
+@pytest.mark.parametrize("known_text", ["", "What?"])
+def test_no_query_reads_more_scores_than_of_a_few_solutions_or_more_of_a_solution_than_its_answer(
+    campaign: Campaign, checkpoint: Checkpoint, tmp_path: Path, monkeypatch, known_text: str
+):
+    """A campaign may have millions of scored steps."""
+    monkeypatch.setattr(evidence, "CHUNK", 2)
+    problem = make_problem("Which?")
+    tasks = [make_task(campaign, make_solution(["a", "b"], problem, is_correct=True)) for _ in range(5)]
+    for number in range(2):
+        make_task(campaign, make_solution([f"{number}"], make_problem("What?"), is_correct=True))
+    run = scored_for(campaign, checkpoint)
+    with CaptureQueriesContext(connection) as queries:
+        left_out = evidence.write_pool(campaign, run, tmp_path, {problem_hash(known_text)})
+    scores = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    assert [line["scores"] for line in scores[: len(tasks)]] == [[0.5, 0.5]] * 5
+    assert left_out["training_problems_left_out"] == (1 if known_text else 0)
+    read = [query["sql"] for query in queries]
+    assert not any('"problems_solution"."extra"' in sql for sql in read)
+    assert all('"solution_id" IN (' in sql for sql in read if '"autolabels_stepscore"' in sql)
