@@ -15,7 +15,8 @@ from tests.browser.looks import look
 STYLES = "".join(Path(settings.STATICFILES_DIRS[0], name).read_text() for name in ("app.css", "plots.css"))
 PAGE = "<html lang=en><title>A page</title><style>{}</style><main><h1>A page</h1>{}</main>"
 STEP = """<table class=opinions><tr><td class="step-text tint-{}"><div class=math>A step
-<span class=formula-error>x^^2</span></div><samp class=output>4</samp><ul class=step-notes><li>a note</li></ul></table>"""
+<span class=formula-error>x^^2</span></div><samp class=output>4</samp>
+<ul class=step-notes><li>a note</li></ul></table>"""
 HEAT = """<svg class=plot><rect class="heat heat-{0}" width=36 height=36 />
 <text class="heat-number{1}">12</text></svg>"""
 # The contrast of each number with its cell, which lies in the colour of its shade on the page's surface.

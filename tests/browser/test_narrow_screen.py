@@ -58,3 +58,16 @@ def test_a_refusal_stays_within_its_row(phone: Watched) -> None:
     refusal = phone.page.locator("tr .badge", has_text="This is the last admin")
     refusal.wait_for()
     assert refusal.evaluate_all(IN_SIGHT)
+
+
+def test_paper_as_narrow_as_a_phone_keeps_the_columns_of_a_table(phone: Watched) -> None:
+    admin = make_user("admin")
+    phone.log_in(admin.username)
+    phone.go("/people/")
+    phone.page.emulate_media(media="print")
+    columns = phone.page.locator(".carded th", has_text="Role")
+    assert min(columns.evaluate_all(WIDTHS)) > 1
+    assert (
+        phone.page.locator(".carded tbody tr").first.evaluate("row => getComputedStyle(row).display")
+        == "table-row"
+    )
