@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labelsite.accounts.middleware.ContentSecurityPolicyMiddleware",
+    "labelsite.accounts.middleware.PartOrPageMiddleware",
     "labelsite.accounts.middleware.LoggedOutMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]

@@ -145,9 +145,11 @@ def tree(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(SearchTree.objects.select_related("run", "problem"), pk=pk)
     toggled = parse_toggled(request.GET.get("toggled", ""))
     view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
+    # What asks again for a page that it has not kept wants all of it.
+    is_part = bool(request.htmx) and not request.htmx.history_restore_request
     selected = whole(request.GET.get("node", ""))
     number = selected if selected is not None and selected < len(view.nodes) else None
-    if number is None and not request.htmx:
+    if number is None and not is_part:
         # Somebody who comes reads the problem first; a fold leaves what is read as it is.
         number = 0
     address = reverse("autolabels:tree", args=[pk])
@@ -157,7 +159,7 @@ def tree(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "lowest_q": view.lowest_q,
         "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
     }
-    if request.htmx:
+    if is_part:
         return render(request, "autolabels/tree_pane.html", context)
     context |= _node_context(view, number or 0)
     return render(request, "autolabels/tree.html", context)

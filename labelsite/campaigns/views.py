@@ -41,6 +41,7 @@ def campaigns(request: HttpRequest) -> HttpResponse:
         "further": page.further,
         "is_archive": is_archive,
         "has_archived": user.is_reviewer and archived.exists(),
+        "why_none": "" if page.rows or is_archive else _why_none(user),
     }
     return render(request, "campaigns/list.html", context)
 
@@ -50,11 +51,28 @@ def mine(request: HttpRequest) -> HttpResponse:
     """The fragment of the start page: where this person can go on labeling, or what goes on."""
     user = person(request)
     rows = progress.for_person(user, _in_use(user).filter(is_paused=False).order_by("-id")[:20])
-    return render(request, "campaigns/mine.html", {"rows": rows, "member_of": _member_of(user)})
+    why_none = "" if rows else _why_none(user)
+    context = {"rows": rows, "member_of": _member_of(user), "why_none": why_none}
+    return render(request, "campaigns/mine.html", context)
 
 
 def _in_use(user: User) -> QuerySet[Campaign]:
     return Campaign.objects.visible_to(user).filter(is_archived=False)
+
+
+def _why_none(user: User) -> str:
+    """Why no campaign is there to go on with: whoever waits for one learns what for."""
+    if user.is_reviewer:
+        if _in_use(user).exists():
+            return _("Every campaign is paused just now.")
+        return (
+            _("Every campaign is archived.") if Campaign.objects.exists() else _("There is no campaign yet.")
+        )
+    if _in_use(user).exists():
+        return _("Your campaigns are paused just now.")
+    if user.memberships.exists():
+        return _("Your campaigns are archived. An admin can add you to others.")
+    return _("You are in no campaign yet. An admin can add you.")
 
 
 def _member_of(user: User) -> set[int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labelsite.autolabels.plots import Chart, Series, bar_chart, line_chart, svg
 from labelsite.comparison.evidence import Integers
@@ -77,8 +78,15 @@ def _cells(counts: Integers, names: list[str], people: str, machine: str) -> lis
         pieces.append(svg.rectangle(x + 1, y + 1, CELL - 2, CELL - 2, f"heat heat-{shade}{outline}", tip))
         if count:
             css = "heat-number heat-number-light" if shade > SHADES // 2 else "heat-number"
-            pieces.append(svg.text(x + CELL / 2, y + CELL / 2 + 4, svg.plain(int(count)), css))
+            pieces.append(svg.text(x + CELL / 2, y + CELL / 2 + 4, _in_cell(int(count)), css))
     return pieces
+
+
+def _in_cell(count: int) -> str:
+    """As many digits as a cell has room for; the table beside the drawing has all of them."""
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1_000_000:.1f}M"
 
 
 def roc(figures: StepFigures) -> Chart | None:
@@ -128,8 +136,14 @@ def calibration(figures: StepFigures) -> Chart | None:
         y_range=(0, 1),
         has_diagonal=True,
     )
-    told = {"count": counted(int(found.counts.sum())), "error": f"{found.expected_calibration_error:.3f}"}
-    return replace(chart, note=_("%(count)s steps; the expected calibration error is %(error)s") % told)
+    steps = int(found.counts.sum())
+    note = ngettext(
+        "%(count)s step; the expected calibration error is %(error)s",
+        "%(count)s steps; the expected calibration error is %(error)s",
+        steps,
+    )
+    told = {"count": counted(steps), "error": f"{found.expected_calibration_error:.3f}"}
+    return replace(chart, note=note % told)
 
 
 def bias(offsets: list[tuple[str, int]]) -> Chart | None:

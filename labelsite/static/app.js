@@ -1,4 +1,5 @@
 // What every page shares: formulas, the theme switch, and times in the reader's own zone.
+import { watchChoices } from "./choices.js";
 import { renderCode } from "./code.js";
 import { csrfToken } from "./csrf.js";
 import { watchForms } from "./forms.js";
@@ -44,6 +45,7 @@ function refresh(scope) {
   nameTurning(scope, ".math, .markdown");
 }
 
+watchChoices();
 document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addEventListener("submit", switchTheme));
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
 // What is touched is sent whatever the row has shown of it: it may take back a change that is still on its way.

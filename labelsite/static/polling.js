@@ -18,8 +18,16 @@ export function isPolled(element) {
   return element.getAttribute?.("hx-trigger")?.startsWith("every ");
 }
 
+/** A button between press and release, and marked text, would be gone before the click or the copy. */
+function isInHand(part) {
+  const marked = getSelection();
+  return part.querySelector(":active") || (!marked.isCollapsed && marked.containsNode(part, true));
+}
+
 function keep(event) {
   const part = event.detail.target;
+  // The next answer brings it.
+  if (isPolled(part) && isInHand(part)) event.detail.shouldSwap = false;
   // It asks as the form stood when it was made, and would hide that the form says something else by now.
   if (event.detail.requestConfig?.elt === part && part.querySelector("[data-outdated]:not([hidden])")) event.detail.shouldSwap = false;
   if (!event.detail.shouldSwap || !isPolled(part)) return;

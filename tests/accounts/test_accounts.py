@@ -200,6 +200,12 @@ def test_theme_and_language_are_kept_for_the_person_and_for_the_device(client) -
     assert user.preferences == {"language": "ko"}
 
 
+def test_a_token_without_a_name_is_refused_in_words(client) -> None:
+    client.force_login(make_user())
+    page = client.post("/settings/tokens/", {"name": ""}).content.decode()
+    assert page.count("data-refused") == 1 and '<a href="#id_name">' in page
+
+
 def test_a_password_is_changed_with_the_old_one_and_the_session_goes_on(client) -> None:
     user = make_user()
     client.force_login(user)
@@ -208,6 +214,8 @@ def test_a_password_is_changed_with_the_old_one_and_the_session_goes_on(client) 
         "/settings/password/", {"old_password": "no", "new_password1": new, "new_password2": new}
     )
     assert bad.status_code == 422
+    page = bad.content.decode()
+    assert page.count("data-refused") == 1 and '<a href="#id_old_password">' in page
     data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     assert client.post("/settings/password/", data).status_code == 302
     assert client.get("/settings/").status_code == 200

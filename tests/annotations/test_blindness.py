@@ -142,6 +142,13 @@ def test_a_q_is_drawn_as_its_share_of_the_method_s_range_which_begins_at_minus_o
     assert (machine["q_value"], machine["bar"]) == (0.0, 0.0)
 
 
+def test_one_visit_is_one_visit(client, campaign) -> None:
+    annotation = submitted(campaign)
+    StepEstimate.objects.filter(step__position=0).update(visits=1, correct=0)
+    page = client.post(f"/annotate/annotation/{annotation.pk}/second-look/").content.decode()
+    assert re.findall(r"\d+ visits?\b", page)[:2] == ["1 visit", "16 visits"]
+
+
 @pytest.mark.parametrize(("ordering", "why"), [("import_order", ""), ("random", "random order")])
 def test_the_reason_that_an_earlier_ordering_left_behind_is_not_told(client, campaign, ordering, why) -> None:
     """Done tasks keep theirs when the campaign is ordered anew, and come again when more people are to look."""

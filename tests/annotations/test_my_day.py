@@ -140,3 +140,16 @@ def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_asse
     assert len(rest.context["entries"]) == 5 and rest.context["further"] is None
     assert page.context["others"] == {"pairs": 20, "share": 0.0}
     assert page.context["today"]["median_seconds"] == 4.0
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul"])
+def test_days_name_the_zone_that_they_are_counted_in(client, settings, zone) -> None:
+    settings.TIME_ZONE = zone
+    user = make_user("reviewer")
+    annotation = make_annotation(make_task(make_campaign(members=[user])), user)
+    annotation.task.assignments.update(state="submitted")
+    client.force_login(user)
+    page = client.get("/my-day/").content.decode()
+    assert f"solutions today ({zone})" in page and f">Day ({zone})</th>" in page
+    campaign = client.get(f"/campaigns/{annotation.task.campaign_id}/").content.decode()
+    assert f"Annotations a day, last two weeks ({zone})" in campaign

@@ -196,6 +196,16 @@ def test_a_tree_opens_on_its_problem_and_says_what_its_colours_mean(client, tree
     assert asked.context["node"].id == 3
 
 
+def test_a_fold_brings_the_drawing_alone_and_the_way_back_the_whole_page(client, tree):
+    log_in(client, "reviewer")
+    address = reverse("autolabels:tree", args=[tree.pk])
+    fold = {"HX-Request": "true"}
+    assert "<html" not in client.get(address, headers=fold).content.decode()
+    assert (
+        "<html" in client.get(address, headers=fold | {"HX-History-Restore-Request": "true"}).content.decode()
+    )
+
+
 def test_a_finished_run_shows_what_came_out_before_its_settings(client):
     log_in(client, "reviewer")
     run = make_estimate_run(parameters={"rollouts": 8, "temperature": 0.7})

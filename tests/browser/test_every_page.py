@@ -34,6 +34,7 @@ LOOKS = [("admin", 1280, "light", "en"), ("admin", 390, "dark", "ko")]
 # Wider than a phone, each as one word or kept on one line.
 POLICY = "openai:http://llm.example:8000/v1#Qwen/Qwen2.5-Math-7B-Instruct"
 LONG = "second round with adaptive overlap and gold"
+WORD = "of_one_word_that_nothing_breaks_and_that_a_phone_cannot_hold"
 # What a page shows only when it is asked.
 QUESTIONS = {"campaigns:sections": "?generator=&count=1#found"}
 # Of each app, what answers a reader's GET with no page: it takes a POST, leads on, or gives a file or a part of a page.
@@ -70,21 +71,24 @@ class Samples:
 
 def filled_site(reader: User) -> Samples:
     """One of everything, with `reader` a member of the campaign who has judged a task of it."""
-    annotator = make_user()
+    annotator = make_user(username=f"person_{WORD}")
     campaign = blind_campaign(
-        annotator, name=f"Shop problems, {LONG}", ordering="convincing_wrong", shows_agreement=True
+        annotator, name=f"Shop problems, {LONG}, {WORD}", ordering="convincing_wrong", shows_agreement=True
     )
-    campaign.memberships.create(user=reader, sections=["algebra", "geometry"])
+    campaign.memberships.create(user=reader, sections=["algebra", f"geometry_{WORD}"[:60]])
     first, second, third = campaign.tasks.order_by("id")
     campaign.tasks.filter(pk=third.pk).update(section="algebra")
-    campaign.tasks.filter(pk=second.pk).update(section="geometry", overlap=3, remaining=3)
+    campaign.tasks.filter(pk=second.pk).update(section=f"geometry_{WORD}"[:60], overlap=3, remaining=3)
     make_annotation(first, annotator, trajectory=(1, 1, 0, 1, -1))
     own = make_annotation(second, reader, trajectory=(1, 1, -1))
     make_annotation(second, annotator, trajectory=(1, 1, 1, 1, -1))
     set_kind(first, "gold", [3, 4])
-    snapshot = freeze(campaign, "human", name="Everything so far")
+    snapshot = freeze(campaign, "human", name=f"Everything so far, {WORD}")
     run = start_training(
-        snapshot, "human", name="A small model", configuration={"classes": 3, "neutral": "drop", "steps": 100}
+        snapshot,
+        "human",
+        name=f"A small model, {WORD}",
+        configuration={"classes": 3, "neutral": "drop", "steps": 100},
     )
     checkpoint = Checkpoint.objects.create(run=run, folder="1" * 64, sha256="1" * 64, card=CARD)
     scores = campaign.score_run
@@ -109,7 +113,9 @@ def filled_site(reader: User) -> Samples:
     campaign.estimate_run.cost = {"decided_answers": 2, "unanswered": 2}
     campaign.estimate_run.save()
     make_token(reader, "export_" * 10)
-    file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)
+    file = uploads.keep(
+        f"lines_{WORD}.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader
+    )
     job = make_job(
         state=JobState.FAILED,
         error=f"no space left on device: /var/lib/misstep/{'x' * 90}",

@@ -185,3 +185,20 @@ def test_a_second_press_while_the_answer_is_on_its_way_starts_nothing_twice(trai
         expect(start).to_have_attribute("aria-disabled", "true")
         training.page.evaluate(again)
         assert start.get_attribute("aria-disabled") is None
+
+
+def test_keys_walk_past_what_is_sent_at_each_change(watched: Watched, transactional_db: None) -> None:
+    user = make_user()
+    watched.log_in(user.username)
+    watched.go("/settings/")
+    theme = watched.page.locator("#theme")
+    theme.focus()
+    for key in ("ArrowDown", "ArrowDown"):
+        watched.page.keyboard.press(key)
+    watched.page.wait_for_timeout(200)
+    user.refresh_from_db()
+    assert "theme" not in user.preferences
+    with watched.page.expect_navigation():
+        watched.page.keyboard.press("Enter")
+    user.refresh_from_db()
+    assert user.preferences["theme"] == "dark"

@@ -48,3 +48,26 @@ def test_the_name_of_a_key_has_room_also_beside_its_second_keys(phone: Watched) 
     phone.go("/settings/")
     assert min(phone.page.locator(".keys label").evaluate_all(WIDTHS)) > 150
     assert phone.page.locator(".keys .help:not(:empty), .keys input").evaluate_all(IN_SIGHT)
+
+
+def test_a_refusal_stays_within_its_row(phone: Watched) -> None:
+    admin = make_user("admin")
+    phone.log_in(admin.username)
+    phone.go("/people/")
+    phone.page.locator(f"#role-{admin.pk}").select_option("annotator")
+    refusal = phone.page.locator("tr .badge", has_text="This is the last admin")
+    refusal.wait_for()
+    assert refusal.evaluate_all(IN_SIGHT)
+
+
+def test_paper_as_narrow_as_a_phone_keeps_the_columns_of_a_table(phone: Watched) -> None:
+    admin = make_user("admin")
+    phone.log_in(admin.username)
+    phone.go("/people/")
+    phone.page.emulate_media(media="print")
+    columns = phone.page.locator(".carded th", has_text="Role")
+    assert min(columns.evaluate_all(WIDTHS)) > 1
+    assert (
+        phone.page.locator(".carded tbody tr").first.evaluate("row => getComputedStyle(row).display")
+        == "table-row"
+    )

@@ -34,6 +34,36 @@ def test_what_is_changed_in_several_rows_is_all_kept(watched: Watched, transacti
     expect(watched.page.locator(f"#labels_excluded-{bob.pk}")).to_be_checked()
 
 
+def test_keys_walk_past_roles_and_only_the_one_they_stop_at_is_kept(
+    watched: Watched, transactional_db: None
+) -> None:
+    ann = make_user(username="ann")
+    logged_in(watched, make_user(Role.ADMIN))
+    sent: list[str] = []
+    watched.page.on(
+        "request", lambda request: sent.append(request.post_data or "") if "/people/" in request.url else None
+    )
+    role = watched.page.locator(f"#role-{ann.pk}")
+    role.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp"):
+        watched.page.keyboard.press(key)
+    expect(role).to_have_value("reviewer")
+    watched.page.wait_for_timeout(200)
+    assert sent == []
+    watched.page.keyboard.press("Tab")
+    expect(watched.page.locator("#people-said")).to_have_text("ann is saved.")
+    assert len(sent) == 1 and User.objects.get(pk=ann.pk).role == Role.REVIEWER
+    # Back where it was, there is nothing to keep.
+    role.focus()
+    for key in ("ArrowDown", "ArrowUp", "Tab"):
+        watched.page.keyboard.press(key)
+    role.focus()
+    watched.page.keyboard.press("ArrowDown")
+    with watched.page.expect_response(f"**/people/{ann.pk}/"):
+        watched.page.keyboard.press("Enter")
+    assert len(sent) == 2 and User.objects.get(pk=ann.pk).role == Role.ADMIN
+
+
 def test_what_is_refused_is_said_and_set_back(watched: Watched, transactional_db: None) -> None:
     admin = make_user(Role.ADMIN)
     logged_in(watched, admin)

@@ -41,6 +41,35 @@ def test_the_focus_and_the_place_in_the_log_outlast_what_is_fetched_anew(watched
     assert page.evaluate("document.querySelector('pre').scrollTop") == 400
 
 
+def test_what_is_pressed_or_marked_is_not_taken_away_under_the_hand(watched: Watched) -> None:
+    soon = timezone.now() + timedelta(minutes=5)
+    job = make_job(state=JobState.RUNNING, expires_at=soon, started_at=timezone.now(), attempt=1)
+    job.attempt_folder.mkdir(parents=True)
+    (job.attempt_folder / "log.txt").write_text("a line\n" * 3)
+    watched.log_in(make_user("admin").username)
+    page = watched.page
+    page.goto(f"{watched.base}/jobs/{job.pk}/")
+    asked = f"**/jobs/{job.pk}/"
+
+    def let_it_ask() -> None:
+        page.evaluate("document.querySelector('#job').dataset.old = 'yes'")
+        for _ in range(2):
+            with page.expect_response(asked):
+                pass
+        page.wait_for_timeout(100)
+
+    page.locator("pre").select_text()
+    let_it_ask()
+    assert page.evaluate("getSelection().toString()").strip() == "a line\na line\na line"
+    page.evaluate("getSelection().removeAllRanges()")
+    page.wait_for_selector("#job:not([data-old])")
+    page.locator("button.danger").hover()
+    page.mouse.down()
+    let_it_ask()
+    with page.expect_navigation():
+        page.mouse.up()
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched, moves: bool) -> None:
     """Also where a browser cannot move an element without taking the focus from it."""

@@ -86,6 +86,28 @@ def test_space_folds_a_step_and_the_focus_stays_there(watched: Watched):
     expect(watched.page.locator("#node-2")).to_be_visible()
 
 
+def test_back_leaves_the_tree_however_often_it_was_folded_and_comes_back_to_a_whole_page(
+    watched: Watched,
+) -> None:
+    tree = kept(small_tree())
+    watched.log_in(make_user("reviewer").username)
+    watched.go("/autolabels/")
+    watched.go(f"/autolabels/trees/{tree.pk}/")
+    page = watched.page
+    for is_folded in (True, False, True):
+        page.focus("#node-1")
+        page.keyboard.press(" ")
+        expect(page.locator("#node-2")).to_have_count(0 if is_folded else 1)
+        watched.settle()
+    # What the browser has kept of a page may be gone; it then asks for it again.
+    page.evaluate("sessionStorage.clear()")
+    page.go_back()
+    expect(page).to_have_url(f"{watched.base}/autolabels/")
+    page.go_forward()
+    expect(page.locator("#node-2")).to_have_count(0)
+    expect(page.locator("h1")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_two_thousand_steps_open_in_part_with_the_way_to_the_answer_in_sight(watched: Watched, width: int):
     tree = kept(large_tree(2000))

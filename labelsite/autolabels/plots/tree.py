@@ -112,7 +112,7 @@ def _toggle(node: TreeNode, address: str, toggled: Sequence[int], x: float, y: f
     wide = 22 if node.is_open else 14 + 7 * len(sign)
     return format_html(
         '<a id="fold-{id}" class="tree-fold" href="{href}#node-{id}" hx-get="{href}" hx-target="#tree-pane"'
-        ' hx-swap="outerHTML" hx-push-url="true" tabindex="-1" aria-label="{label}">'
+        ' hx-swap="outerHTML" hx-replace-url="true" tabindex="-1" aria-label="{label}">'
         '<rect x="{left}" y="{top}" width="{wide}" height="22" rx="11"/>'
         '<text x="{x}" y="{ty}">{sign}</text></a>',
         id=node.id, href=f"{address}?{state}", label=label, x=x + WIDTH + 1 + wide / 2,
