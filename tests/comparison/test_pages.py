@@ -218,7 +218,10 @@ def test_where_nobody_labeled_gold_stands_in_for_people(client, reviewer):
     page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
     assert page.context["found"].agreement.exact == 1.0
     assert "gold answers stand in for people" in page.content.decode()
-    assert "people rate right" not in page.content.decode()
+    # No chart says that people said so.
+    grid, *_others = page.context["found"].charts
+    assert grid.columns[0] == "gold ↓ · Math-Shepherd →"
+    assert "share of steps rated right" in page.content.decode()
 
 
 def test_a_campaign_without_a_run_says_so(client, reviewer):
