@@ -10,19 +10,22 @@ from uuid import uuid4
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
+from labelsite.accounts.models import User
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import EstimateRun, StepEstimate
 from labelsite.campaigns import queue
-from labelsite.campaigns.models import Campaign, Exposure, Task
+from labelsite.campaigns.models import Campaign, Exposure, Protocol, Task
 from labelsite.snapshots.services import freeze
 from labelsite.training.services import start_training
+from tests.annotations.submissions import judgement
 from tests.browser.scenes import blind_campaign
 from tests.campaigns.leases import claim_next
-from tests.factories import make_annotation, make_token, make_user
+from tests.factories import make_annotation, make_member, make_token, make_user
 
 pytestmark = pytest.mark.django_db
-# Values that stand nowhere else: a Q-value, a score, the words of the order, the gold's source.
+# Values that stand nowhere else: a Q-value, a score, the words of the order, the gold and its source, and what a
+# colleague said, noted and wrote.
 SECRETS = [
     "0.9375",
     "0.123456",
@@ -32,7 +35,27 @@ SECRETS = [
     "is_correct",
     "q_value",
     "screening",
+    '"gold"',
+    '"kind"',
+    "A STEP OF A COLLEAGUE",
+    "A NOTE OF A COLLEAGUE",
 ]
+# All that a task consists of before the judgement is in.
+SHOWN = {
+    *(
+        "assignment",
+        "token",
+        "draft",
+        "version",
+        "assisted",
+        "attempt",
+        "why",
+        "problem",
+        "answer",
+        "reference",
+    ),
+    *("options", "protocol", "asks_reason", "guideline_version"),
+}
 
 
 @pytest.fixture
@@ -58,10 +81,35 @@ def post(client, url: str, **body) -> str:
     return response.content.decode()
 
 
-def test_no_page_and_no_answer_before_the_submission_holds_a_secret(client, campaign) -> None:
-    user = campaign.memberships.get().user
-    page = client.get(f"/annotate/{campaign.pk}/").content.decode()
+def read(client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200, url
+    return response.content.decode()
+
+
+@pytest.fixture
+def colleague(campaign) -> User:
+    """Somebody who found no option right in every solution, went on alone and said why."""
+    person = make_user(username="colleague")
+    make_member(campaign, person)
+    Campaign.objects.update(protocol=Protocol.EVERY_OPTION)
+    campaign.refresh_from_db()
+    for _ in range(campaign.tasks.count()):
+        lease = claim_next(campaign, person)
+        said = judgement(
+            lease.task, 1, 1, 1, 1, -1, alternatives=(-1, -1, -1), written=["A STEP OF A COLLEAGUE"]
+        )
+        said["ratings"][4]["note"] = "A NOTE OF A COLLEAGUE"
+        services.submit(lease, str(lease.token), uuid4(), said | {"finish_reason": "solution"})
+    return person
+
+
+def test_no_page_and_no_answer_before_the_submission_holds_a_secret(client, campaign, colleague) -> None:
+    user = campaign.memberships.get(user__username="annotator").user
+    page = read(client, f"/annotate/{campaign.pk}/")
     lease = claim_next(campaign, user)
+    assert lease.task.annotations.get().annotator == colleague
+    assert lease.task.solution.step_rows.filter(source="human", text="A STEP OF A COLLEAGUE").exists()
     token = str(lease.token)
     seen = [
         page,
@@ -69,18 +117,29 @@ def test_no_page_and_no_answer_before_the_submission_holds_a_secret(client, camp
         post(client, f"/annotate/task/{lease.pk}/draft/", token=token, version=0, draft={}),
         post(client, f"/annotate/task/{lease.pk}/heartbeat/", token=token),
         post(client, f"/annotate/task/{lease.pk}/submit/", token=token, key=str(uuid4()), judgement={}),
-        client.get(f"/campaigns/{campaign.pk}/").content.decode(),
-        client.get("/campaigns/").content.decode(),
-        client.get("/campaigns/mine/").content.decode(),
-        client.get("/my-day/").content.decode(),
-        client.get("/").content.decode(),
+        read(client, f"/campaigns/{campaign.pk}/"),
+        read(client, "/campaigns/"),
+        read(client, "/campaigns/mine/"),
+        read(client, "/my-day/"),
+        read(client, "/"),
     ]
     assert [holds_a_secret(text) for text in seen] == [[]] * len(seen)
     assert '"machine"' not in page
 
 
-def test_an_annotators_token_reads_nothing_of_it_either(client, campaign) -> None:
-    user = campaign.memberships.get().user
+def test_a_task_before_the_submission_consists_of_what_is_named_here_and_no_more(
+    client, campaign, colleague
+) -> None:
+    payload = client.get(f"/annotate/{campaign.pk}/").context["payload"]
+    assert set(payload) == SHOWN
+    assert {frozenset(option) for option in payload["options"]} == {
+        frozenset({"id", "position", "text", "chosen", "output", "verdict"})
+    }
+    assert [option["position"] for option in payload["options"]] == [0, 1, 2, 3, 4, 4, 4, 4, 5]
+
+
+def test_an_annotators_token_reads_nothing_of_it_either(client, campaign, colleague) -> None:
+    user = campaign.memberships.get(user__username="annotator").user
     client.logout()
     headers = {"Authorization": f"Token {make_token(user)}"}
     pages = ["", "queue/", "estimates/", "scores/", "annotations/"]

@@ -80,17 +80,48 @@ def test_a_rating_of_another_solutions_step_is_refused(task) -> None:
         StepRating.objects.create(annotation=annotation, step=stranger, rating=-1)
 
 
-def test_a_judgement_cannot_be_overwritten_nor_doubled(task) -> None:
+@pytest.fixture
+def judged(task) -> Annotation:
     annotator = task.campaign.memberships.get().user
-    annotation = Annotation.objects.create(
-        task=task, annotator=annotator, finish_reason="found_error", trajectory=[-1]
+    return Annotation.objects.create(
+        task=task, annotator=annotator, finish_reason="found_error", trajectory=[1, -1]
     )
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Annotation.objects.filter(pk=annotation.pk).update(trajectory=[1, -1])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("trajectory", [-1]),
+        ("finish_reason", "give_up"),
+        ("task", make_task),
+        ("annotator", make_user),
+        ("exposure", "before"),
+        ("origin", "import"),
+        ("extra", {"written": [1]}),
+    ],
+)
+def test_nothing_that_a_judgement_says_can_be_overwritten(judged, field, value) -> None:
+    value = value() if callable(value) else value
+    with (
+        pytest.raises(IntegrityError, match="a judgement is revised, never overwritten"),
+        transaction.atomic(),
+    ):
+        Annotation.objects.filter(pk=judged.pk).update(**{field: value})
+    assert Annotation.objects.filter(pk=judged.pk).update(is_live=False) == 1
+
+
+def test_a_judgement_cannot_be_doubled(task, judged) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Annotation.objects.create(
-            task=task, annotator=annotator, finish_reason="found_error", trajectory=[-1], revision=2
+            task=task,
+            annotator=judged.annotator,
+            finish_reason="found_error",
+            trajectory=[1, -1],
+            revision=2,
         )
+
+
+def test_who_names_a_rule_that_was_broken_may_break_none_as_an_annotator(task) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Annotation.objects.create(
             task=task,

@@ -81,6 +81,21 @@ def test_the_agreement_tells_nothing_of_a_label_that_can_still_be_changed(client
     assert client.get("/my-day/").context["others"] == told == {"pairs": step, "share": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("is_shown", "told"), [(True, {"pairs": 1, "share": 1.0}), (False, {"pairs": 0, "share": None})]
+)
+def test_the_agreement_is_told_only_of_campaigns_that_show_it(client, monkeypatch, is_shown, told) -> None:
+    monkeypatch.setattr(history, "AGREEMENT_STEP", 1)
+    user, colleague = make_user(), make_user()
+    campaign = make_campaign(members=[user, colleague], shows_agreement=is_shown, overlap=2)
+    for _ in range(2):
+        task = make_task(campaign)
+        make_annotation(task, colleague)
+        make_annotation(task, user)
+    client.force_login(user)
+    assert client.get("/my-day/").context["others"] == told
+
+
 def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(client, monkeypatch) -> None:
     monkeypatch.setattr(history, "AGREEMENT_STEP", 1)
     user = make_user()

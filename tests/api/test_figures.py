@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import User
-from labelsite.campaigns.models import Assignment, Campaign
+from labelsite.campaigns.models import Assignment, Campaign, TaskKind, TaskState
+from labelsite.campaigns.queue import EVERYBODY
 from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
 from tests.factories import (
@@ -47,6 +50,24 @@ def test_progress_is_told_in_numbers(reviewer: APIClient, campaign: Campaign):
     found = reviewer.get(f"{API}campaigns/{campaign.pk}/progress/").json()
     assert (found["tasks"], found["wanted"], found["gold"]) == (6, 18, 0)
     assert len(found["days"]) == 14 and sum(day["count"] for day in found["days"]) == 12
+
+
+def test_a_task_counts_as_what_it_is_and_gold_and_screening_as_no_work(reviewer: APIClient, ann: User):
+    campaign = make_campaign("C", members=[ann])
+    make_task(campaign, overlap=4, remaining=1)
+    make_task(campaign, overlap=3, remaining=0, state=TaskState.DONE)
+    make_task(campaign, overlap=3, remaining=2, state=TaskState.SET_ASIDE)
+    make_task(campaign, overlap=3, remaining=3, state=TaskState.SET_ASIDE)
+    hour = timezone.now() + timedelta(hours=1)
+    for kind, number in ((TaskKind.WORK, 1), (TaskKind.GOLD, 4), (TaskKind.SCREENING, 3)):
+        for _ in range(number):
+            overlap = 2 if kind == TaskKind.WORK else EVERYBODY
+            task = make_task(campaign, kind=kind, gold=[0], overlap=overlap)
+        Assignment.objects.create(task=task, annotator=ann, leased_until=hour)
+    found = reviewer.get(f"{API}campaigns/{campaign.pk}/progress/").json()
+    assert (found["tasks"], found["done"], found["set_aside"], found["share"]) == (5, 1, 2, 0.2)
+    assert (found["gold"], found["screening"]) == (4, 3)
+    assert (found["wanted"], found["free"], found["in_hand"]) == (15, 3, 1)
 
 
 def test_members_are_listed_with_what_they_did(reviewer: APIClient, campaign: Campaign):

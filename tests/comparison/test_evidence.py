@@ -197,6 +197,7 @@ def test_people_among_themselves_agree_as_counted_by_hand(world):
     for task, person, first in zip(looks.task, looks.annotator, looks.first, strict=True):
         said.setdefault(int(task), {})[int(person)] = int(first)
     assert between.solutions_shared == sum(len(people) >= 2 for people in said.values())
+    assert len(between.pairs) == 3
     for pair in between.pairs:
         common = [people for people in said.values() if {pair.first, pair.second} <= set(people)]
         assert pair.common == len(common)

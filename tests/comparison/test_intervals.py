@@ -1,4 +1,4 @@
-"""An interval stands beside rollouts that are independent draws, and beside nothing else."""
+"""How an estimate is drawn: its share of the range, and an interval only where rollouts are independent draws."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def test_rollouts_of_a_step_have_an_interval_and_a_finished_end_needs_none(metho
 @pytest.mark.parametrize("method", ["rstar", "rest-mcts"])
 def test_the_distinct_ends_of_a_tree_have_none(method) -> None:
     assert shown(seen_by(method)) == [(False, False), (False, False), (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("method", "bars"), [("math-shepherd", [0.75, 0.5, 1.0]), ("rstar", [0.875, 0.75, 1.0])]
+)
+def test_a_q_fills_its_share_of_the_methods_range(method, bars) -> None:
+    """As on the annotator's second look: rStar's begins at -1."""
+    assert [one.estimate.bar for one in seen_by(method).steps if one.estimate] == bars
 
 
 def test_from_a_step_that_does_not_run_on_nothing_was_sampled() -> None:

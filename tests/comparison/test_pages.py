@@ -16,6 +16,7 @@ from tests.factories import (
     make_campaign,
     make_estimate_run,
     make_estimates,
+    make_scores,
     make_solution,
     make_task,
     make_user,
@@ -66,11 +67,27 @@ def test_each_kind_of_disagreement_leads_to_its_tasks(client, reviewer, campaign
 
 def test_a_solution_stands_with_both_opinions_side_by_side(client, reviewer, campaign):
     task = campaign.tasks.order_by("pk")[1]
+    campaign.score_run = make_scores(task.solution, [0.95, 0.42, 0.0])
+    campaign.save()
     page = client.get(reverse("comparison:task", args=[campaign.pk, task.pk]))
     steps = page.context["opinions"].steps
     assert [opinion.ratings[0].rating for opinion in steps] == [1, 1, -1]
     assert [opinion.estimate.row.q_value for opinion in steps] == [1.0, 0.0, 0.0]
+    assert [opinion.estimate.bar for opinion in steps] == [1.0, 0.0, 0.0]
     assert [opinion.is_run_first for opinion in steps] == [False, True, False]
+    assert [(opinion.score, opinion.tint) for opinion in steps] == [(0.95, 9), (0.42, 4), (0.0, 0)]
+    for tint, score in ((9, "0.95"), (4, "0.42"), (0, "0.00")):
+        assert f'<span class="score tint-{tint}">{score}</span>' in page.text
+
+
+def test_beside_a_steps_rollouts_stands_what_so_few_of_them_leave_open(client, reviewer, campaign):
+    """All of sixteen, and none of sixteen: Wilson's intervals end at 1 / (1 + z² / 16) and at what that leaves."""
+    task = campaign.tasks.order_by("pk")[1]
+    page = client.get(reverse("comparison:task", args=[campaign.pk, task.pk]))
+    all_right, none_right, _settled = (opinion.estimate for opinion in page.context["opinions"].steps)
+    assert all_right.interval == pytest.approx((0.80639, 1.0), abs=1e-5)
+    assert none_right.interval == pytest.approx((0.0, 0.19361), abs=1e-5)
+    assert "16 of 16 · 0.81–1.00" in page.text and "0 of 16 · 0.00–0.19" in page.text
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "the code failed"), ("ko", "코드 실행 실패")])
@@ -224,7 +241,10 @@ def test_where_nobody_labeled_gold_stands_in_for_people(client, reviewer):
     page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
     assert page.context["found"].agreement.exact == 1.0
     assert "gold answers stand in for people" in page.content.decode()
-    assert "people rate right" not in page.content.decode()
+    # No chart says that people said so.
+    grid, *_others = page.context["found"].charts
+    assert grid.columns[0] == "gold ↓ · Math-Shepherd →"
+    assert "share of steps rated right" in page.content.decode()
 
 
 def test_a_campaign_without_a_run_says_so(client, reviewer):

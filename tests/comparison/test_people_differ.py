@@ -84,7 +84,7 @@ def test_without_a_run_the_list_opens_on_what_people_differ_in_and_offers_nothin
 def test_without_a_run_the_comparison_says_so_and_leads_to_what_people_differ_in(client, reviewer, tasks):
     page = client.get(reverse("comparison:campaign", args=[tasks[0].campaign_id]))
     text = page.content.decode()
-    assert "the run has estimated none" not in text and "There is no run to compare them with" in text
+    assert "the run does not say" not in text and "There is no run to compare them with" in text
     assert page.context["found"].between.differ == 4
     assert {link.kind: link.count for link in page.context["kinds"]} == {Kind.PEOPLE: 4, Kind.UNMARKED: 0}
     assert f'href="{page.context["people_differ"]}"' in text

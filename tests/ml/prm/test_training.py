@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from ml.errors import MisstepError
+from ml.prm.checkpoint import newest_state, read_state
 from ml.prm.example import Example
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
@@ -127,6 +128,11 @@ def runs(child: int) -> bool:
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
+def saved_step(folder: Path) -> int:
+    newest = newest_state(folder)
+    return 0 if newest is None else read_state(newest).step
+
+
 def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tmp_path):
     torch.set_num_threads(1)
     undisturbed = short_run(None, steps=60)
@@ -134,9 +140,10 @@ def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tm
     started = time.monotonic()
     short_run(tmp_path / "timing", steps=60)
     duration = time.monotonic() - started
-    generator, kills, finished = random.Random(0), 0, 0
+    generator, kills, finished, went_on_from = random.Random(0), 0, 0, set()
     while kills < 20:
         folder, result = tmp_path / f"run-{finished}", tmp_path / f"result-{finished}"
+        before = saved_step(folder)
         child = in_child(lambda to=result, of=folder: to.write_text(json.dumps(short_run(of, steps=60))))
         # A run that had begun to save is what a kill can harm; one that gets to the end first is judged by its end.
         while runs(child) and not (folder.exists() and any(folder.iterdir())):
@@ -149,6 +156,10 @@ def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tm
             assert os.WEXITSTATUS(status) == 0
             assert json.loads(result.read_text()) == whole
             finished += 1
+        # One that began anew would have put its first state in the place of later ones.
+        assert saved_step(folder) >= before
+        went_on_from.add(before)
+    assert went_on_from - {0, 60}, "no run went on from the middle"
     assert short_run(tmp_path / f"run-{finished}", steps=60) == undisturbed
 
 

@@ -116,11 +116,13 @@ def test_fusion_posteriors_are_calibrated_on_gold():
     assert error < 0.03
 
 
-def test_the_log_likelihood_never_falls():
-    # It climbs with the priors counted in; the plain likelihood may dip by their weight.
-    trace = fuse(simulated(600, seed=3)[0]).log_likelihood
-    assert all(later >= earlier - 1.0 for earlier, later in pairwise(trace))
-    assert trace[-1] > trace[0]
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_log_likelihood_never_falls(seed):
+    # It climbs with the priors counted in, which weigh nothing beside so many solutions: rates that were counted wrong
+    # by a twentieth would cost some hundredths.
+    trace = fuse(simulated(600, seed)[0]).log_likelihood
+    assert len(trace) > 10
+    assert all(later > earlier for earlier, later in pairwise(trace))
 
 
 def test_a_gold_item_keeps_its_truth_and_a_wrong_answer_means_a_mistake():
