@@ -43,6 +43,8 @@ _SCIENTIFIC = re.compile(
     r"(?P<mantissa>[+-]?\d+(?:\.\d+)?)(?:\\times|\\cdot|\u00d7|\*)10\^(?:(?P<digit>\d)|\{(?P<exponent>[+-]?\d{1,3})\})"
 )
 _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
+# The blanks before it are not searched for: of a long run of them each would begin anew.
+_PERCENT = re.compile(r"\\?%(?=\$?\.?$)")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
 
 
@@ -121,6 +123,15 @@ def same_number(answer: str, reference: str) -> bool | None:
     difference = abs(one - other)
     is_sure = difference > min(_SURELY_DIFFERENT, _SURELY_DIFFERENT_SHARE * max(abs(one), abs(other)))
     return False if is_sure else None
+
+
+def same_percentage(answer: str, reference: str) -> bool | None:
+    """True where two numbers are equal of which at least one is a percentage, whose sign says no more than a unit:
+    12.5% and 12.5. None for everything else: 12.5% may be 0.125 as well.
+    """
+    one, other = (_PERCENT.sub("", text) for text in (answer, reference))
+    is_percentage = (one, other) != (answer, reference)
+    return True if is_percentage and same_number(one, other) else None
 
 
 def without_mixed_number(answer: str) -> str:

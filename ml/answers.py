@@ -21,6 +21,7 @@ from ml.answer_notation import (
     normalise_strictly,
     parts_of,
     same_number,
+    same_percentage,
     value_of,
     without_float_noise,
     without_mixed_number,
@@ -213,6 +214,8 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     same = same_number(answer, reference)
     if same is not None:
         return same, "number"
+    if same_percentage(answer, reference):
+        return True, "number"
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
