@@ -28,7 +28,17 @@ _TAIL = re.compile(
 # What says how the answer is found, or what it is not.
 _NO_ANSWER = re.compile(
     _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
-    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
+    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b|see[ \t]+above\b"
+    r"|the[ \t]+(?:sum|difference|product|quotient|ratio)[ \t]+of\b"
+    r"|in[ \t]+(?:its[ \t]+|the[ \t]+)?(?:simplest|lowest|reduced|desired|required|correct|right|form\b)",
+    re.IGNORECASE,
+)
+# What mostly says something about an answer that stands elsewhere. Of these "valid" may be one, and so may the others.
+_REMARK = re.compile(
+    r"(?:(?:in)?correct|right|wrong|(?:un)?reasonable|(?:in)?valid|(?:in)?consistent|plausible|sensible|positive|negative)"
+    r"(?:,?[ \t](?:and|for|to|with|when|given|in|by)\b.*)?"
+    r"|(?:less|more|fewer|greater|larger|smaller|bigger|higher|lower)[ \t]+than\b.*|at[ \t]+(?:most|least)\b.*"
+    r"|an?[ \t]+(?:[A-Za-z-]+[ \t]+){0,2}(?:integer|number|multiple|fraction|decimal|percentage|factor|divisor)\b.*",
     re.IGNORECASE,
 )
 _ANNOUNCEMENT = re.compile(r"(?:\banswer[ \t*]+is|^[ \t#*]*(?:final[ \t]+)?answer)\Z", re.IGNORECASE)
@@ -85,6 +95,13 @@ def read_on(text: str, begin: int, end: int) -> str:
 def says_something(answer: str) -> bool:
     """Whether an answer is more than the marks that lead to one: "the answer is:" may end a line."""
     return _NOTHING.fullmatch(answer) is None
+
+
+def is_remark(answer: str) -> bool:
+    """Whether what a sentence says of "the answer" may be all that it says: that it is correct, or less than 10. Where
+    another answer is stated, it is none.
+    """
+    return _REMARK.fullmatch(answer) is not None
 
 
 def announced(step: str, following: str) -> str | None:

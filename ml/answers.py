@@ -26,7 +26,7 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_sentences import announced, read_on, read_sentence, says_something, trim
+from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
 from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
@@ -90,22 +90,23 @@ class Verdict:
 
 def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     """The final answer that `text` states, or None. supposed: also one that "would be" it, which may hold under a
-    condition only that the text goes on to drop.
+    condition only that the text goes on to drop, and one that may be a remark, as that it is correct.
 
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
-    one counts, because a solution may correct itself.
+    one counts, because a solution may correct itself. A remark counts only where there is nothing else.
     """
     if (boxed := _last_boxed(text)) is not None:
         return boxed.strip() or None
     stated = [
-        (match.start(), answer)
+        (read is trim or not is_remark(answer), match.start(), answer)
         for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
         if (supposed or not match.groupdict().get("supposed"))
         and says_something(answer := read(read_on(text, *match.span("answer"))))
     ]
-    return max(stated)[1] if stated else None
+    is_firm, _, answer = max(stated, default=(False, 0, None))
+    return answer if is_firm or supposed else None
 
 
 def stated_by(step: str, before: str | None) -> str | None:

@@ -171,6 +171,11 @@ def test_marks_alone_are_no_answer_and_displayed_latex_is_read_to_its_end(text, 
         "The answer would be the sum.",
         "If there were 3 boxes, the answer would be 7, but there are 4 boxes, so we go on.",
         "The answer is as follows: we add both.",
+        "We know the answer is less than 10, so we test 1 to 9.",
+        "The answer is positive, so we take the root that is.",
+        "The answer is a multiple of 3.",
+        "Our answer is correct.",
+        "The answer is the product of both.",
     ],
 )
 def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
