@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ml.answer_signs import without_display
+
 # How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
 _FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
 _LEAD_IN = re.compile(
@@ -70,13 +72,13 @@ def read_sentence(rest: str) -> str:
 
 def trim(answer: str) -> str:
     """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
-    dollars.
+    dollars, and other signs that display LaTeX.
     """
     text = answer.strip().strip("*").strip()
     text = text.rstrip(".。").strip().strip("*").strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
-    return text
+    return without_display(text)
 
 
 def read_on(text: str, begin: int, end: int) -> str:

@@ -27,6 +27,7 @@ from ml.answer_notation import (
     without_mixed_number,
 )
 from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
+from ml.answer_signs import plainly_written
 from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
@@ -132,7 +133,7 @@ def is_equivalent(answer: str | None, reference: str | None) -> bool:
     if answer is None or reference is None:
         return False
     try:
-        return _primary(answer.strip(), reference.strip())[0]
+        return _primary(answer, reference)[0]
     except NoVerdict:
         return is_strictly_equal(answer, reference)
 
@@ -144,14 +145,14 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
     """
     if answer is None or reference is None:
         return _ABSENT
-    return _with_strict(_primary(answer.strip(), reference.strip()), answer, reference)
+    return _with_strict(_primary(answer, reference), answer, reference)
 
 
 def judge_at_once(answer: str | None, reference: str | None) -> Verdict | None:
     """As `judge`, without the slow grader; None where that has to be asked."""
     if answer is None or reference is None:
         return _ABSENT
-    known = _known_at_once(answer.strip(), reference.strip())
+    known = _known_at_once(answer, reference)
     return _with_strict(known, answer, reference) if known is not None else None
 
 
@@ -165,6 +166,7 @@ def is_strictly_equal(answer: str, reference: str) -> bool:
     """
     if max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False
+    answer, reference = plainly_written(answer), plainly_written(reference)
     left, right = normalise_strictly(answer), normalise_strictly(reference)
     if not left or not right:
         return False
@@ -197,14 +199,15 @@ def _with_strict(opinion: tuple[bool, str], answer: str, reference: str) -> Verd
 
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
     known = _known_at_once(answer, reference)
-    return known if known is not None else _compared(answer, reference)
+    return known if known is not None else _compared(plainly_written(answer), plainly_written(reference))
 
 
 def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
     # Looked at before anything is remembered: run-away texts would fill the memory.
+    answer, reference = answer.strip(), reference.strip()
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
-    return _read(answer, reference)
+    return _read(plainly_written(answer), plainly_written(reference))
 
 
 @lru_cache(maxsize=100_000)
