@@ -55,6 +55,9 @@ _PRODUCT = re.compile(
     "[b-df-hj-np-tv-zB-DF-HJ-NP-TV-Z]{1,4}|(?=.{2,4}$)[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])[A-Za-z]*"
 )
 _PROSE = re.compile(r"(?:[^\W\d_]|[\s,.;:'\"!?()&\u2018\u2019\u201c\u201d]|(?<=[^\W\d_])[-/](?=[^\W\d_]))+")
+# A pair of letters each, as genes have it; or a capital behind a small letter, where no word's end is near.
+_DOUBLED = re.compile(r"(?:([a-z])\1)+", re.IGNORECASE)
+_FORMULA = re.compile(r"(?=.*[a-z][A-Z])(?!.*[a-z]{3})[A-Za-z]+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -68,7 +71,7 @@ def same_words(answer: str, reference: str) -> bool | None:
     if given is None or expected is None or not _is_prose(expected):
         return None
     # What has digits or signs besides its words says more than the words.
-    is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _words(given) == _words(expected)
+    is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _are_same(given, expected)
     may_be_expression = _OPERATOR.search(given) or _PRODUCT.fullmatch(expected)
     return None if not is_same and may_be_expression else is_same
 
@@ -132,6 +135,31 @@ def _plain(text: str) -> str | None:
     unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
     plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
     return None if "\\" in plain else plain
+
+
+def _are_same(given: str, expected: str) -> bool:
+    """Whether the same words are joined in the same way: by any sign but a slash, or where none is a word, by this one;
+    and formulas have the same case.
+    """
+    if _words(given) != _words(expected):
+        return False
+    runs, others = _RUN.findall(given), _RUN.findall(expected)
+    if any(
+        one != other and (_is_formula(one) or _is_formula(other))
+        for one, other in zip(runs, others, strict=True)
+    ):
+        return False
+    telling = "/" if any(map(_is_word, runs)) or any(map(_is_word, others)) else "/-&,"
+    joints, expected_joints = (
+        ["".join(sign for sign in joint if sign in telling) for joint in _RUN.split(text)[1:-1]]
+        for text in (given, expected)
+    )
+    return joints == expected_joints
+
+
+def _is_formula(run: str) -> bool:
+    """AaBb and NaCl, but neither McDonald nor TRUE."""
+    return _DOUBLED.fullmatch(run) is not None or _FORMULA.fullmatch(run) is not None
 
 
 def _words(text: str) -> list[str]:
