@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from ml.answer_notation import parse_number
+from ml.answer_units import same_unit, with_symbols
 
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
@@ -38,7 +39,7 @@ _JOINING = re.compile(
 # Units where nothing comes behind them: "5 times" may be how often, and "1 point" what a game gives.
 _UNIT_AT_THE_END = ("times", "point")
 _DOLLAR = "dollar"
-_MONEY = {"usd": _DOLLAR, "buck": _DOLLAR}
+_MONEY = {"dollar": _DOLLAR, "usd": _DOLLAR, "buck": _DOLLAR}
 # Names that an expression is made of, also where nobody wrote a backslash.
 _MATHEMATICAL = re.compile(
     "(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|exp|lim|max|min|gcd|lcm|mod|det|sqrt|abs|floor|ceil|inf(?:inity|ty)?|nan"
@@ -85,7 +86,7 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
         return None
     # "$5" may be five dollars an hour, but never five cents.
     is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
-    if one[1] and other[1] and one[1] != other[1] and not is_money:
+    if one[1] and other[1] and not is_money and not same_unit(one[1], other[1]):
         return False
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
@@ -94,7 +95,7 @@ def same_but_for_name(answer: str, reference: str) -> bool | None:
     """True where the answer is the reference's number behind words that name it, and None for everything else."""
     match = _NAMED.fullmatch(_plain(answer) or "")
     one, other = _measured(match["number"]) if match else None, _measured(reference)
-    if one is None or other is None or (one[1] and other[1] and one[1] != other[1]):
+    if one is None or other is None or (one[1] and other[1] and not same_unit(one[1], other[1])):
         return None
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
@@ -108,6 +109,8 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     money = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
     if parse_number(plain) is not None:
         return plain, money
+    if (symbols := with_symbols(plain, bool(money))) is not None and parse_number(symbols[0]) is not None:
+        return symbols[0], _unit(symbols[1], money)
     match = _WITH_UNIT.fullmatch(plain)
     if match is None or parse_number(match["number"]) is None:
         return None
@@ -124,9 +127,8 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:
-    """The words of a unit in the singular, behind the dollar of a sign that no word repeats."""
-    singular = tuple(word.removesuffix("s") for word in words)
-    unit = tuple(_MONEY.get(word, word) for word in singular)
+    """The words of a unit, behind the dollar of a sign that no word repeats."""
+    unit = tuple(_MONEY.get(word.removesuffix("s"), word) for word in words)
     return unit if _DOLLAR in unit else money + unit
 
 
