@@ -39,6 +39,7 @@ _JOINING = re.compile(
 # Units where nothing comes behind them: "5 times" may be how often, and "1 point" what a game gives.
 _UNIT_AT_THE_END = ("times", "point")
 _DOLLAR = "dollar"
+_CURRENCIES = {"\u00a3": "pound", "\u20ac": "euro", "\u00a5": "yen", "\u20a9": "won", "\u20b9": "rupee"}
 _MONEY = {"dollar": _DOLLAR, "usd": _DOLLAR, "buck": _DOLLAR}
 # Names that an expression is made of, also where nobody wrote a backslash.
 _MATHEMATICAL = re.compile(
@@ -106,7 +107,10 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     if plain is None:
         return None
     # Dollars in pairs stand round a formula.
-    money = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
+    money: tuple[str, ...] = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
+    currency = _CURRENCIES.get(plain[:1]) or _CURRENCIES.get(plain[-1:])
+    if currency is not None and not money:
+        plain, money = plain.strip("".join(_CURRENCIES)).strip(), (currency,)
     if parse_number(plain) is not None:
         return plain, money
     if (symbols := with_symbols(plain, bool(money))) is not None and parse_number(symbols[0]) is not None:
@@ -129,7 +133,7 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
 def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:
     """The words of a unit, behind the dollar of a sign that no word repeats."""
     unit = tuple(_MONEY.get(word.removesuffix("s"), word) for word in words)
-    return unit if _DOLLAR in unit else money + unit
+    return unit if not money or any(same_unit((word,), money) for word in unit) else money + unit
 
 
 def _plain(text: str) -> str | None:

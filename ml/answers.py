@@ -106,8 +106,10 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
         if (supposed or not match.groupdict().get("supposed"))
         and says_something(answer := read(read_on(text, *match.span("answer"))))
     ]
-    is_firm, _, answer = max(stated, default=(False, 0, None))
-    return answer if is_firm or supposed else None
+    if not stated:
+        return None
+    is_firm, _, last = max(stated)
+    return last if is_firm or supposed else None
 
 
 def stated_by(step: str, before: str | None) -> str | None:
