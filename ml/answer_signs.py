@@ -43,6 +43,8 @@ _LEADING_DASH = re.compile(
     r"(?:^|(?<=[(\[{,=$<>]))\s*[\u2012-\u2015](?=\s*[\d.\\$A-Za-z(\u221a\u221e\u00bc-\u00be])"
 )
 
+_PLUS_MINUS = re.compile(r"\\pm(?![A-Za-z])")
+
 
 def without_display(answer: str) -> str:
     r"""`answer` without the one pair of \[...\], \(...\) or $$...$$ that stands round all of it."""
@@ -63,6 +65,27 @@ def plainly_written(answer: str) -> str:
         return text
     bare = without_display(text.rstrip("."))
     return _INLINE.sub("", text if bare == text.rstrip(".") else bare)
+
+
+def with_both_signs(answer: str, reference: str) -> tuple[str, str]:
+    r"""Both as lists of two where one has a \pm in braces, which math-verify does not read there."""
+    if not any(_is_inside_braces(text) for text in (answer, reference)):
+        return answer, reference
+    given, expected = (
+        ",".join(_PLUS_MINUS.sub(sign, text) for sign in "+-") if _has_two_values(text) else text
+        for text in (answer, reference)
+    )
+    return given, expected
+
+
+def _has_two_values(text: str) -> bool:
+    # Of two such signs it is not told whether they go together; and a list would be twice as long.
+    return len(_PLUS_MINUS.findall(text)) == 1 and "\\mp" not in text and "," not in text
+
+
+def _is_inside_braces(text: str) -> bool:
+    before = text[: match.start()] if (match := _PLUS_MINUS.search(text)) is not None else ""
+    return before.count("{") > before.count("}") and _has_two_values(text)
 
 
 def _in_latex(text: str) -> str:

@@ -27,7 +27,7 @@ from ml.answer_notation import (
     without_mixed_number,
 )
 from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
-from ml.answer_signs import plainly_written
+from ml.answer_signs import plainly_written, with_both_signs
 from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
@@ -236,7 +236,7 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     given, expected = (
         without_float_noise(without_exponents(without_mixed_number(one))) for one in (answer, reference)
     )
-    verdict = math_verify_verdict(given, expected)
+    verdict = math_verify_verdict(*with_both_signs(given, expected))
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER

@@ -111,6 +111,35 @@ def test_unicode_s_signs_are_no_other_answer(one, other):
         assert not judge(answer, reference).primary and not judge(answer, reference).strict
 
 
+@pytest.mark.parametrize(
+    "one,other",
+    [
+        (r"\frac{1 \pm \sqrt{5}}{2}", r"\frac{1-\sqrt5}{2}, \frac{1+\sqrt5}{2}"),
+        (r"x = \frac{1 \pm \sqrt{5}}{2}", r"\frac12 \pm \frac{\sqrt5}{2}"),
+        (r"\frac{2 \pm \sqrt{20}}{4}", r"\frac{1\pm\sqrt5}{2}"),
+        (r"\left\{\frac{1+\sqrt5}{2}, \frac{1-\sqrt5}{2}\right\}", r"\frac{1±\sqrt5}{2}"),
+        (r"e^{\pm i}", "e^i, e^{-i}"),
+    ],
+)
+def test_plus_or_minus_in_braces_stands_for_two_values_and_is_disputed(one, other):
+    for answer, reference in ((one, other), (other, one)):
+        assert (judge(answer, reference).primary, judge(answer, reference).strict) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "one,other",
+    [
+        (r"\frac{1 \pm \sqrt{5}}{2}", r"\frac{1+\sqrt5}{2}"),
+        (r"\frac{1 \pm \sqrt{5}}{2}", r"\frac{1\pm\sqrt3}{2}"),
+        (r"\frac{1 \pm \sqrt{5}}{2}", r"\frac{-1\pm\sqrt5}{2}"),
+        (r"\frac{\pm 1 \pm \sqrt{5}}{2}", r"\frac{1+\sqrt5}{2}, \frac{1-\sqrt5}{2}"),
+    ],
+)
+def test_plus_or_minus_stands_for_no_other_values(one, other):
+    for answer, reference in ((one, other), (other, one)):
+        assert not judge(answer, reference).primary and not judge(answer, reference).strict
+
+
 @pytest.mark.parametrize("text", ["서울", "Αθήνα", "naïve", "mass–volume", "30° east", "red × blue"])
 def test_words_of_any_script_stay_as_they_are(text):
     assert plainly_written(text) == text
