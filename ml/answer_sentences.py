@@ -22,7 +22,8 @@ _LEAD_IN = re.compile(
 )
 # How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
 _TAIL = re.compile(
-    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore)"
+    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
+    r"|i\.e|that[ \t]+is|namely)"
     r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
     r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
     re.IGNORECASE,
@@ -112,7 +113,7 @@ def announced(step: str, following: str) -> str | None:
     """
     line = step.rstrip().rpartition("\n")[2]
     bare = line.rstrip("*: \t")
-    is_marked = line.lstrip().startswith("#") or ":" in line[len(bare) :]
+    is_marked = line.lstrip().startswith(("#", "**")) or ":" in line[len(bare) :]
     if not (is_marked and _ANNOUNCEMENT.search(bare) and _BEGINS_AN_ANSWER.match(following.lstrip())):
         return None
     return f"{step}\n{following}"

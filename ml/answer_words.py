@@ -47,6 +47,10 @@ _MATHEMATICAL = re.compile(
     "|alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega|phi|psi|rho|tau"
 )
 
+_CHOICE = re.compile(
+    r"(?:(?i:option|choice|answer) )?(?:(?P<bracket>\()|\b)(?P<letter>[A-J])(?(bracket)\))\.?"
+)
+
 # Round a list of words brackets mean nothing, and a program prints them.
 _BRACKETS = str.maketrans("[]", "()")
 _RUN = re.compile(r"[^\W\d_]+")
@@ -76,6 +80,12 @@ def same_words(answer: str, reference: str) -> bool | None:
     is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _are_same(given, expected)
     may_be_expression = _OPERATOR.search(given) or _PRODUCT.fullmatch(expected)
     return None if not is_same and may_be_expression else is_same
+
+
+def same_choice(answer: str, reference: str) -> bool:
+    """Whether two texts name the same of several choices by its letter, "option B" and B."""
+    one, other = (_CHOICE.fullmatch(_plain(text) or "") for text in (answer, reference))
+    return one is not None and other is not None and one["letter"] == other["letter"]
 
 
 def same_but_for_unit(answer: str, reference: str) -> bool | None:

@@ -28,7 +28,7 @@ from ml.answer_notation import (
 )
 from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
 from ml.answer_signs import plainly_written, with_both_signs
-from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
+from ml.answer_words import same_but_for_name, same_but_for_unit, same_choice, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -50,7 +50,7 @@ _MARKED = (
         re.IGNORECASE,
     ),
     re.compile(
-        r"^[ \t]*#{1,6}[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
+        r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
         re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
@@ -97,7 +97,7 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     one counts, because a solution may correct itself. A remark counts only where there is nothing else.
     """
     if (boxed := _last_boxed(text)) is not None:
-        return boxed.strip() or None
+        return boxed.strip()
     stated = [
         (read is trim or not is_remark(answer), match.start(), answer)
         for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
@@ -122,7 +122,7 @@ def stated_by(step: str, before: str | None) -> str | None:
 
 
 def boxed_answer(text: str) -> str | None:
-    """What the last box of `text` holds, None without a box or with an empty one."""
+    """What the last box of `text` holds that holds anything, None without one."""
     return (_last_boxed(text) or "").strip() or None
 
 
@@ -222,6 +222,8 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
         return same, "number"
     if same_percentage(answer, reference):
         return True, "number"
+    if same_choice(answer, reference):
+        return True, "text"
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
@@ -243,8 +245,8 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
 
 
 def _last_boxed(text: str) -> str | None:
-    r"""What the last box holds that is closed: \boxed{...} or \fbox{...}, braces balanced, or one word after
-    \boxed.
+    r"""What the last box holds that is closed and not empty: \boxed{...} or \fbox{...}, braces balanced, or one word
+    after \boxed.
     """
     # Where each box begins, and where what it holds does and ends: boxes in boxes would be long texts many times over.
     found = [(match.start(), *match.span("answer")) for match in _BARE_BOX.finditer(text)]
@@ -256,8 +258,10 @@ def _last_boxed(text: str) -> str | None:
                 found.append((opening.start(), opening.end(), match.start()))
         elif match[0].endswith("{") and match[0] != r"\{":
             openings.append(match)
-    if not found:
+    # A box that holds nothing tells where an answer belongs.
+    last = next((box for box in sorted(found, reverse=True) if text[box[1] : box[2]].strip()), None)
+    if last is None:
         return None
-    _, begin, end = max(found)
+    _, begin, end = last
     answer = text[begin:end]
     return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")

@@ -202,6 +202,14 @@ def test_what_joins_words_and_a_capital_in_one_make_no_other_text(answer, refere
         assert judge(one, other).primary and judge(one, other).agree
 
 
+@pytest.mark.parametrize("choice", ["option B", "Choice (B)", r"\text{option B}.", "(B)"])
+def test_the_name_of_a_choice_is_right_and_disputed_beside_its_letter(choice):
+    for answer, reference in ((choice, "B"), ("B", choice), (choice, r"\text{(B)}")):
+        assert judge(answer, reference).primary
+    assert not judge(choice, "B").strict
+    assert not judge(choice, "A").primary and not judge("option b", "B").primary
+
+
 @pytest.mark.parametrize(
     "answer,reference",
     [

@@ -88,6 +88,7 @@ def test_a_remark_on_the_answer_is_the_answer_only_where_no_other_is_stated(step
         ([ADD, "Therefore, the final answer is:", "\\[\n5\n\\]"], "5"),
         ([ADD, "**The answer is:**", "**5**"], "5"),
         ([ADD, "## Final Answer", "$5$"], "5"),
+        ([ADD, "**Final Answer**", "$5$"], "5"),
         ([ADD, "So we are done.\nAnswer:", "5"], "5"),
         ([ADD, "The answer is:", "(B) five"], "(B) five"),
         ([ADD, "The answer is:", "$$\n5\n$$", REMARK], "5"),
