@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from ml.answer_repeating import without_full_stops
 from ml.answer_signs import without_display
 
 # How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
@@ -76,7 +77,7 @@ def trim(answer: str) -> str:
     dollars, and other signs that display LaTeX.
     """
     text = answer.strip().strip("*").strip()
-    text = text.rstrip(".。").strip().strip("*").strip()
+    text = without_full_stops(text.rstrip("。")).strip().strip("*").strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
     return without_display(text)

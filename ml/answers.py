@@ -20,6 +20,7 @@ from ml.answer_notation import (
     normalise,
     normalise_strictly,
     parts_of,
+    same_dotted,
     same_number,
     same_percentage,
     value_of,
@@ -220,8 +221,9 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     same = same_number(answer, reference)
     if same is not None:
         return same, "number"
-    if same_percentage(answer, reference):
-        return True, "number"
+    for same_number_as in (same_percentage, same_dotted):
+        if (told := same_number_as(answer, reference)) is not None:
+            return told, "number"
     if same_choice(answer, reference):
         return True, "text"
     told = same_words(answer, reference)
