@@ -10,8 +10,8 @@ _OTHERS = {"mg": "milligram", "g": "gram", "kg": "kilogram", "lb": "pound", "lbs
 _OTHERS |= {"ml": "milliliter", "mL": "milliliter", "L": "liter", "gal": "gallon"}
 _OTHERS |= {"s": "second", "sec": "second", "min": "minute", "h": "hour", "hr": "hour", "hrs": "hour"}
 _SYMBOLS = _LENGTHS | _OTHERS
-# Beside a number alone these are letters of a product, or a word.
-_NEVER_ALONE = frozenset(("m", "g", "L", "s", "h", "in", "unit", "units", "min"))
+# Beside a number alone these are letters of a product, or words that are read as such.
+_NEVER_ALONE = frozenset(("m", "g", "L", "s", "h", "unit", "units"))
 # Other spellings, and plurals that no letter at the end makes.
 _NAMES = {symbol: name for symbol, name in _SYMBOLS.items() if len(symbol) > 1} | {
     "sq": "square", "yr": "year", "wk": "week", "feet": "foot", "people": "person", "children": "child",

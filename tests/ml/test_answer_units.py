@@ -23,6 +23,8 @@ from ml.answers import judge
         "12 meters^2",
         "12 km / hour",
         "12 mph",
+        "12 in",
+        "12 min",
     ],
 )
 def test_a_right_number_with_the_symbols_of_its_unit_is_right_and_disputed(answer):
