@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 
 from ml.answer_exponents import MOST_DIGITS, exponent_digits, without_exponents
+from ml.answer_repeating import dotted_value, lined_value, without_full_stops
 
 # Longer digit strings are no answers, and Python refuses to read the longest ones.
 LONGEST_NUMBER = 400
@@ -43,6 +44,8 @@ _SCIENTIFIC = re.compile(
     r"(?P<mantissa>[+-]?\d+(?:\.\d+)?)(?:\\times|\\cdot|\u00d7|\*)10\^(?:(?P<digit>\d)|\{(?P<exponent>[+-]?\d{1,3})\})"
 )
 _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
+# The blanks before it are not searched for: of a long run of them each would begin anew.
+_PERCENT = re.compile(r"\\?%(?=\$?\.?$)")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
 
 
@@ -51,7 +54,7 @@ def normalise(answer: str, euler: bool = False) -> str:
     separators, exponents and white space. One blank stays between two digits, since "1 1/2" is not "11/2". A comma that
     is left parts a list, so this is not to be done twice. euler: see `without_exponents`.
     """
-    text = answer.strip().rstrip(".").strip()
+    text = without_full_stops(answer.strip()).strip()
     # A thin space back takes no room, so what follows it follows what is before it.
     text = re.sub(r"\\!\s*", "", text)
     for noise in _NOISE:
@@ -97,6 +100,9 @@ def value_of(normalised: str) -> Fraction | None:
     if match is not None:
         sign = -1 if match[1] == "-" else 1
         return _quotient(Fraction(sign * int(match[2])), Fraction(int(match[3])))
+    lined = lined_value(normalised)
+    if lined is not None:
+        return lined
     top, slash, bottom = normalised.partition("/")
     return _quotient(_decimal(top), _decimal(bottom)) if slash else _decimal(normalised)
 
@@ -123,12 +129,36 @@ def same_number(answer: str, reference: str) -> bool | None:
     return False if is_sure else None
 
 
-def without_mixed_number(answer: str) -> str:
-    """A mixed number as the fraction that it stands for, and any other answer as it is: a grader that reads
-    two numbers side by side as their product would misread it.
+def same_percentage(answer: str, reference: str) -> bool | None:
+    """True where two numbers are equal of which at least one is a percentage, whose sign says no more than a unit:
+    12.5% and 12.5. None for everything else: 12.5% may be 0.125 as well.
     """
-    mixed = _mixed(normalise(answer))
-    return answer if mixed is None else str(mixed)
+    one, other = (_PERCENT.sub("", text) for text in (answer, reference))
+    is_percentage = (one, other) != (answer, reference)
+    return True if is_percentage and same_number(one, other) else None
+
+
+def same_dotted(answer: str, reference: str) -> bool | None:
+    """Whether a decimal whose dots say that its digits repeat, 0.333..., is the other number, 1/3; None where neither
+    is one, or where they are as close as the same number with more digits.
+    """
+    one, other = map(normalise, (answer, reference))
+    values = [(dotted_value(text), value_of(text)) for text in (one, other)]
+    if all(dotted is None for dotted, _ in values):
+        return None
+    meant, expected = (dotted if dotted is not None else exact for dotted, exact in values)
+    if meant is None or expected is None:
+        return None
+    return True if meant == expected else False if abs(meant - expected) > _NEARLY_ZERO else None
+
+
+def without_mixed_number(answer: str) -> str:
+    """A mixed number or a decimal that repeats as the fraction that it stands for, and any other answer as it is: a
+    grader that reads two numbers side by side as their product would misread it.
+    """
+    text = normalise(answer)
+    value = _mixed(text) or lined_value(text)
+    return answer if value is None else str(value)
 
 
 def is_reduced(normalised: str) -> bool:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import re
 
+from ml.answer_repeating import without_full_stops
+from ml.answer_signs import without_display
+
 # How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
 _FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
 _LEAD_IN = re.compile(
@@ -20,7 +23,8 @@ _LEAD_IN = re.compile(
 )
 # How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
 _TAIL = re.compile(
-    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore)"
+    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
+    r"|i\.e|that[ \t]+is|namely)"
     r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
     r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
     re.IGNORECASE,
@@ -28,7 +32,17 @@ _TAIL = re.compile(
 # What says how the answer is found, or what it is not.
 _NO_ANSWER = re.compile(
     _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
-    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
+    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b|see[ \t]+above\b"
+    r"|the[ \t]+(?:sum|difference|product|quotient|ratio)[ \t]+of\b"
+    r"|in[ \t]+(?:its[ \t]+|the[ \t]+)?(?:simplest|lowest|reduced|desired|required|correct|right|form\b)",
+    re.IGNORECASE,
+)
+# What mostly says something about an answer that stands elsewhere. Of these "valid" may be one, and so may the others.
+_REMARK = re.compile(
+    r"(?:(?:in)?correct|right|wrong|(?:un)?reasonable|(?:in)?valid|(?:in)?consistent|plausible|sensible|positive|negative)"
+    r"(?:,?[ \t](?:and|for|to|with|when|given|in|by)\b.*)?"
+    r"|(?:less|more|fewer|greater|larger|smaller|bigger|higher|lower)[ \t]+than\b.*|at[ \t]+(?:most|least)\b.*"
+    r"|an?[ \t]+(?:[A-Za-z-]+[ \t]+){0,2}(?:integer|number|multiple|fraction|decimal|percentage|factor|divisor)\b.*",
     re.IGNORECASE,
 )
 _ANNOUNCEMENT = re.compile(r"(?:\banswer[ \t*]+is|^[ \t#*]*(?:final[ \t]+)?answer)\Z", re.IGNORECASE)
@@ -60,13 +74,13 @@ def read_sentence(rest: str) -> str:
 
 def trim(answer: str) -> str:
     """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
-    dollars.
+    dollars, and other signs that display LaTeX.
     """
     text = answer.strip().strip("*").strip()
-    text = text.rstrip(".。").strip().strip("*").strip()
+    text = without_full_stops(text.rstrip("。")).strip().strip("*").strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
-    return text
+    return without_display(text)
 
 
 def read_on(text: str, begin: int, end: int) -> str:
@@ -87,13 +101,20 @@ def says_something(answer: str) -> bool:
     return _NOTHING.fullmatch(answer) is None
 
 
+def is_remark(answer: str) -> bool:
+    """Whether what a sentence says of "the answer" may be all that it says: that it is correct, or less than 10. Where
+    another answer is stated, it is none.
+    """
+    return _REMARK.fullmatch(answer) is not None
+
+
 def announced(step: str, following: str) -> str | None:
     """Both steps as one text where the first ends in "the answer is:", or a heading like it, and the next begins as an
     answer does; None otherwise. Blank lines part steps, and models leave one there.
     """
     line = step.rstrip().rpartition("\n")[2]
     bare = line.rstrip("*: \t")
-    is_marked = line.lstrip().startswith("#") or ":" in line[len(bare) :]
+    is_marked = line.lstrip().startswith(("#", "**")) or ":" in line[len(bare) :]
     if not (is_marked and _ANNOUNCEMENT.search(bare) and _BEGINS_AN_ANSWER.match(following.lstrip())):
         return None
     return f"{step}\n{following}"

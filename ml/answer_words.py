@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from ml.answer_notation import parse_number
+from ml.answer_units import same_unit, with_symbols
 
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
@@ -38,11 +39,16 @@ _JOINING = re.compile(
 # Units where nothing comes behind them: "5 times" may be how often, and "1 point" what a game gives.
 _UNIT_AT_THE_END = ("times", "point")
 _DOLLAR = "dollar"
-_MONEY = {"usd": _DOLLAR, "buck": _DOLLAR}
+_CURRENCIES = {"\u00a3": "pound", "\u20ac": "euro", "\u00a5": "yen", "\u20a9": "won", "\u20b9": "rupee"}
+_MONEY = {"dollar": _DOLLAR, "usd": _DOLLAR, "buck": _DOLLAR}
 # Names that an expression is made of, also where nobody wrote a backslash.
 _MATHEMATICAL = re.compile(
     "(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|exp|lim|max|min|gcd|lcm|mod|det|sqrt|abs|floor|ceil|inf(?:inity|ty)?|nan"
     "|alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega|phi|psi|rho|tau"
+)
+
+_CHOICE = re.compile(
+    r"(?:(?i:option|choice|answer) )?(?:(?P<bracket>\()|\b)(?P<letter>[A-J])(?(bracket)\))\.?"
 )
 
 # Round a list of words brackets mean nothing, and a program prints them.
@@ -55,6 +61,9 @@ _PRODUCT = re.compile(
     "[b-df-hj-np-tv-zB-DF-HJ-NP-TV-Z]{1,4}|(?=.{2,4}$)[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])[A-Za-z]*"
 )
 _PROSE = re.compile(r"(?:[^\W\d_]|[\s,.;:'\"!?()&\u2018\u2019\u201c\u201d]|(?<=[^\W\d_])[-/](?=[^\W\d_]))+")
+# A pair of letters each, as genes have it; or a capital behind a small letter, where no word's end is near.
+_DOUBLED = re.compile(r"(?:([a-z])\1)+", re.IGNORECASE)
+_FORMULA = re.compile(r"(?=.*[a-z][A-Z])(?!.*[a-z]{3})[A-Za-z]+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -68,9 +77,15 @@ def same_words(answer: str, reference: str) -> bool | None:
     if given is None or expected is None or not _is_prose(expected):
         return None
     # What has digits or signs besides its words says more than the words.
-    is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _words(given) == _words(expected)
+    is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _are_same(given, expected)
     may_be_expression = _OPERATOR.search(given) or _PRODUCT.fullmatch(expected)
     return None if not is_same and may_be_expression else is_same
+
+
+def same_choice(answer: str, reference: str) -> bool:
+    """Whether two texts name the same of several choices by its letter, "option B" and B."""
+    one, other = (_CHOICE.fullmatch(_plain(text) or "") for text in (answer, reference))
+    return one is not None and other is not None and one["letter"] == other["letter"]
 
 
 def same_but_for_unit(answer: str, reference: str) -> bool | None:
@@ -82,7 +97,7 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
         return None
     # "$5" may be five dollars an hour, but never five cents.
     is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
-    if one[1] and other[1] and one[1] != other[1] and not is_money:
+    if one[1] and other[1] and not is_money and not same_unit(one[1], other[1]):
         return False
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
@@ -91,7 +106,7 @@ def same_but_for_name(answer: str, reference: str) -> bool | None:
     """True where the answer is the reference's number behind words that name it, and None for everything else."""
     match = _NAMED.fullmatch(_plain(answer) or "")
     one, other = _measured(match["number"]) if match else None, _measured(reference)
-    if one is None or other is None or (one[1] and other[1] and one[1] != other[1]):
+    if one is None or other is None or (one[1] and other[1] and not same_unit(one[1], other[1])):
         return None
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
@@ -102,9 +117,14 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     if plain is None:
         return None
     # Dollars in pairs stand round a formula.
-    money = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
+    money: tuple[str, ...] = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
+    currency = _CURRENCIES.get(plain[:1]) or _CURRENCIES.get(plain[-1:])
+    if currency is not None and not money:
+        plain, money = plain.strip("".join(_CURRENCIES)).strip(), (currency,)
     if parse_number(plain) is not None:
         return plain, money
+    if (symbols := with_symbols(plain, bool(money))) is not None and parse_number(symbols[0]) is not None:
+        return symbols[0], _unit(symbols[1], money)
     match = _WITH_UNIT.fullmatch(plain)
     if match is None or parse_number(match["number"]) is None:
         return None
@@ -121,10 +141,9 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:
-    """The words of a unit in the singular, behind the dollar of a sign that no word repeats."""
-    singular = tuple(word.removesuffix("s") for word in words)
-    unit = tuple(_MONEY.get(word, word) for word in singular)
-    return unit if _DOLLAR in unit else money + unit
+    """The words of a unit, behind the dollar of a sign that no word repeats."""
+    unit = tuple(_MONEY.get(word.removesuffix("s"), word) for word in words)
+    return unit if not money or any(same_unit((word,), money) for word in unit) else money + unit
 
 
 def _plain(text: str) -> str | None:
@@ -132,6 +151,31 @@ def _plain(text: str) -> str | None:
     unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
     plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
     return None if "\\" in plain else plain
+
+
+def _are_same(given: str, expected: str) -> bool:
+    """Whether the same words are joined in the same way: by any sign but a slash, or where none is a word, by this one;
+    and formulas have the same case.
+    """
+    if _words(given) != _words(expected):
+        return False
+    runs, others = _RUN.findall(given), _RUN.findall(expected)
+    if any(
+        one != other and (_is_formula(one) or _is_formula(other))
+        for one, other in zip(runs, others, strict=True)
+    ):
+        return False
+    telling = "/" if any(map(_is_word, runs)) or any(map(_is_word, others)) else "/-&,"
+    joints, expected_joints = (
+        ["".join(sign for sign in joint if sign in telling) for joint in _RUN.split(text)[1:-1]]
+        for text in (given, expected)
+    )
+    return joints == expected_joints
+
+
+def _is_formula(run: str) -> bool:
+    """AaBb and NaCl, but neither McDonald nor TRUE."""
+    return _DOUBLED.fullmatch(run) is not None or _FORMULA.fullmatch(run) is not None
 
 
 def _words(text: str) -> list[str]:

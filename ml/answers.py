@@ -20,13 +20,16 @@ from ml.answer_notation import (
     normalise,
     normalise_strictly,
     parts_of,
+    same_dotted,
     same_number,
+    same_percentage,
     value_of,
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_sentences import announced, read_on, read_sentence, says_something, trim
-from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
+from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
+from ml.answer_signs import plainly_written, with_both_signs
+from ml.answer_words import same_but_for_name, same_but_for_unit, same_choice, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -48,7 +51,7 @@ _MARKED = (
         re.IGNORECASE,
     ),
     re.compile(
-        r"^[ \t]*#{1,6}[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
+        r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
         re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
@@ -89,22 +92,25 @@ class Verdict:
 
 def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     """The final answer that `text` states, or None. supposed: also one that "would be" it, which may hold under a
-    condition only that the text goes on to drop.
+    condition only that the text goes on to drop, and one that may be a remark, as that it is correct.
 
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
-    one counts, because a solution may correct itself.
+    one counts, because a solution may correct itself. A remark counts only where there is nothing else.
     """
     if (boxed := _last_boxed(text)) is not None:
-        return boxed.strip() or None
+        return boxed.strip()
     stated = [
-        (match.start(), answer)
+        (read is trim or not is_remark(answer), match.start(), answer)
         for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
         if (supposed or not match.groupdict().get("supposed"))
         and says_something(answer := read(read_on(text, *match.span("answer"))))
     ]
-    return max(stated)[1] if stated else None
+    if not stated:
+        return None
+    is_firm, _, last = max(stated)
+    return last if is_firm or supposed else None
 
 
 def stated_by(step: str, before: str | None) -> str | None:
@@ -117,7 +123,7 @@ def stated_by(step: str, before: str | None) -> str | None:
 
 
 def boxed_answer(text: str) -> str | None:
-    """What the last box of `text` holds, None without a box or with an empty one."""
+    """What the last box of `text` holds that holds anything, None without one."""
     return (_last_boxed(text) or "").strip() or None
 
 
@@ -130,7 +136,7 @@ def is_equivalent(answer: str | None, reference: str | None) -> bool:
     if answer is None or reference is None:
         return False
     try:
-        return _primary(answer.strip(), reference.strip())[0]
+        return _primary(answer, reference)[0]
     except NoVerdict:
         return is_strictly_equal(answer, reference)
 
@@ -142,14 +148,14 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
     """
     if answer is None or reference is None:
         return _ABSENT
-    return _with_strict(_primary(answer.strip(), reference.strip()), answer, reference)
+    return _with_strict(_primary(answer, reference), answer, reference)
 
 
 def judge_at_once(answer: str | None, reference: str | None) -> Verdict | None:
     """As `judge`, without the slow grader; None where that has to be asked."""
     if answer is None or reference is None:
         return _ABSENT
-    known = _known_at_once(answer.strip(), reference.strip())
+    known = _known_at_once(answer, reference)
     return _with_strict(known, answer, reference) if known is not None else None
 
 
@@ -163,6 +169,7 @@ def is_strictly_equal(answer: str, reference: str) -> bool:
     """
     if max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False
+    answer, reference = plainly_written(answer), plainly_written(reference)
     left, right = normalise_strictly(answer), normalise_strictly(reference)
     if not left or not right:
         return False
@@ -195,14 +202,15 @@ def _with_strict(opinion: tuple[bool, str], answer: str, reference: str) -> Verd
 
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
     known = _known_at_once(answer, reference)
-    return known if known is not None else _compared(answer, reference)
+    return known if known is not None else _compared(plainly_written(answer), plainly_written(reference))
 
 
 def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
     # Looked at before anything is remembered: run-away texts would fill the memory.
+    answer, reference = answer.strip(), reference.strip()
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
-    return _read(answer, reference)
+    return _read(plainly_written(answer), plainly_written(reference))
 
 
 @lru_cache(maxsize=100_000)
@@ -213,6 +221,11 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     same = same_number(answer, reference)
     if same is not None:
         return same, "number"
+    for same_number_as in (same_percentage, same_dotted):
+        if (told := same_number_as(answer, reference)) is not None:
+            return told, "number"
+    if same_choice(answer, reference):
+        return True, "text"
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
@@ -227,15 +240,15 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     given, expected = (
         without_float_noise(without_exponents(without_mixed_number(one))) for one in (answer, reference)
     )
-    verdict = math_verify_verdict(given, expected)
+    verdict = math_verify_verdict(*with_both_signs(given, expected))
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
 
 
 def _last_boxed(text: str) -> str | None:
-    r"""What the last box holds that is closed: \boxed{...} or \fbox{...}, braces balanced, or one word after
-    \boxed.
+    r"""What the last box holds that is closed and not empty: \boxed{...} or \fbox{...}, braces balanced, or one word
+    after \boxed.
     """
     # Where each box begins, and where what it holds does and ends: boxes in boxes would be long texts many times over.
     found = [(match.start(), *match.span("answer")) for match in _BARE_BOX.finditer(text)]
@@ -247,8 +260,10 @@ def _last_boxed(text: str) -> str | None:
                 found.append((opening.start(), opening.end(), match.start()))
         elif match[0].endswith("{") and match[0] != r"\{":
             openings.append(match)
-    if not found:
+    # A box that holds nothing tells where an answer belongs.
+    last = next((box for box in sorted(found, reverse=True) if text[box[1] : box[2]].strip()), None)
+    if last is None:
         return None
-    _, begin, end = max(found)
+    _, begin, end = last
     answer = text[begin:end]
     return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 RULES = ("newline", "paragraph", "step_marker")
 
-FENCE = re.compile(r"^ {0,3}(`{3,})([^`\n]*)$")
+# Deeper than in plain Markdown: below "10. " code is indented further.
+PLAIN_INDENT, DEEPEST_INDENT = 3, 6
+FENCE = re.compile(rf"^( {{0,{DEEPEST_INDENT}}})(`{{3,}})([^`\n]*)$")
 PYTHON_WORDS = frozenset({"python", "py", "python3"})
 STEP_MARKER = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|\*{1,2}|[-+][ \t]+)?step[ \t]*\d{1,4}\b", re.IGNORECASE)
 # What opens displayed LaTeX, and what closes it. `\begin{x}` is closed by its own `\end{x}` only.
@@ -48,9 +50,9 @@ def _opens_step(block: str, rule: str, current: list[str]) -> bool:
         return bool(STEP_MARKER.match(first))
     if rule == "paragraph":
         return not block.strip()
-    if FENCE.match(first):
+    if _opening_fence(first):
         # A fence goes with the sentence that leads to it: together they are one code step.
-        return any(FENCE.match(line.split("\n", 1)[0]) for line in current)
+        return any(_opening_fence(line.split("\n", 1)[0]) for line in current)
     return bool(block.strip())
 
 
@@ -64,21 +66,35 @@ def _whole_blocks(trace: str) -> Iterator[str]:
         index += length
 
 
+def _opening_fence(line: str) -> re.Match[str] | None:
+    """The fence that opens on this line. One indented as under a list's number has to say that it holds Python."""
+    fence = FENCE.match(line)
+    if fence is not None and len(fence[1]) > PLAIN_INDENT and not _holds_python(fence):
+        return None
+    return fence
+
+
+def _holds_python(fence: re.Match[str]) -> bool:
+    return fence[3].strip().lower() in PYTHON_WORDS
+
+
 def _fence_length(lines: list[str], start: int) -> int:
     """How many lines the fence that opens on this line takes; 0 if none opens. Unclosed: to the end."""
-    opening = FENCE.match(lines[start])
+    opening = _opening_fence(lines[start])
     if not opening:
         return 0
     for index in range(start + 1, len(lines)):
-        if _closes(lines[index], opening[1]):
+        if _closes(lines[index], opening):
             return index - start + 1
     return len(lines) - start
 
 
-def _closes(line: str, fence: str) -> bool:
+def _closes(line: str, opening: re.Match[str]) -> bool:
     """Whether a line ends a block that this fence opened: as many backticks or more, and nothing else."""
     closing = FENCE.match(line)
-    return closing is not None and not closing[2].strip() and len(closing[1]) >= len(fence)
+    if closing is None or closing[3].strip() or len(closing[2]) < len(opening[2]):
+        return False
+    return len(closing[1]) <= max(PLAIN_INDENT, len(opening[1]))
 
 
 def ends_in_fence(text: str) -> bool:
@@ -86,9 +102,9 @@ def ends_in_fence(text: str) -> bool:
     lines, index = text.split("\n"), 0
     while index < len(lines):
         length = _fence_length(lines, index)
-        opening = FENCE.match(lines[index])
+        opening = _opening_fence(lines[index])
         if opening and index + length == len(lines):
-            return length == 1 or not _closes(lines[-1], opening[1])
+            return length == 1 or not _closes(lines[-1], opening)
         index += length or 1
     return False
 
@@ -109,7 +125,7 @@ def _latex_length(lines: list[str], start: int) -> int:
                 end, column = index, found + len(closing)
                 hopeless.clear()
                 break
-            if index > end and FENCE.match(lines[index]):
+            if index > end and _opening_fence(lines[index]):
                 break  # An opening that would swallow a code block was a slip of the writer, not LaTeX.
     return end - start + 1
 
@@ -124,24 +140,41 @@ def split_code(step: str) -> tuple[str, str | None]:
     """The step's sentence and its Python, None where it has none.
 
     Only fences marked as Python count; other fences stay in the sentence. The code of several fences is
-    joined by a newline. An unclosed fence goes to the end: the model was cut off there.
+    joined by a newline, without the indentation of its fence. An unclosed fence goes to the end: the model was cut off
+    there.
     """
     sentence: list[str] = []
     code: list[str] = []
-    lines, index, found = step.split("\n"), 0, False
+    lines, index, found = _as_indented(step.split("\n")), 0, False
     while index < len(lines):
         length = _fence_length(lines, index)
-        opening = FENCE.match(lines[index])
+        opening = _opening_fence(lines[index])
         if not opening:
             sentence.append(lines[index])
             index += 1
             continue
         body = lines[index : index + length]
-        if opening[2].strip().lower() in PYTHON_WORDS:
+        if _holds_python(opening):
             found = True
-            closed = len(body) > 1 and _closes(body[-1], opening[1])
-            code.extend(body[1:-1] if closed else body[1:])
+            closed = len(body) > 1 and _closes(body[-1], opening)
+            inside = body[1:-1] if closed else body[1:]
+            code.extend(line[min(len(opening[1]), _indent(line)) :] for line in inside)
         else:
             sentence.extend(body)
         index += length
     return "\n".join(sentence), "\n".join(code) if found else None
+
+
+def _as_indented(lines: list[str]) -> list[str]:
+    """A step's lines, the first with its indentation: a step has no white space before it, so that of a fence that
+    begins one is known from the line after it.
+    """
+    fence = FENCE.match(lines[0])
+    if fence is None or not _holds_python(fence):
+        return lines
+    indent = next((_indent(line) for line in lines[1:] if line.strip()), 0)
+    return [" " * min(indent, DEEPEST_INDENT) + lines[0].lstrip(" "), *lines[1:]]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

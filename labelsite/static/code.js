@@ -1,29 +1,51 @@
 // Python in a step, coloured by a small tokenizer that only ever makes text nodes.
 
-const FENCE = /^ {0,3}(`{3,})([^`]*)$/;
+const FENCE = /^( {0,6})(`{3,})([^`]*)$/;
+const PLAIN_INDENT = 3;
+const DEEPEST_INDENT = 6;
 const PYTHON_WORDS = ["python", "py", "python3"];
 const KEYWORDS = new Set(("False None True and as assert async await break class continue def del elif else except finally for from global if "
   + "import in is lambda nonlocal not or pass raise return try while with yield match case").split(" "));
 const TOKEN = /(#[^\n]*)|("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(\b\d[\w.]*\b)|([A-Za-z_]\w*)|([^\w\s"'#]+|["'#])|(\s+)/g;
 
+const holdsPython = (word) => PYTHON_WORDS.includes(word.trim().toLowerCase());
+
+/** The fence that opens on a line; one indented as under a list's number has to say that it holds Python. */
+function opening(line) {
+  const found = FENCE.exec(line);
+  return found && (found[1].length <= PLAIN_INDENT || holdsPython(found[3])) ? found : null;
+}
+
 /** The line that closes the fence which opens on line `start`; past the last one where none does. */
-function closing(lines, start, fence) {
+function closing(lines, start, [, deep, fence]) {
   const found = lines.findIndex((line, index) => {
-    const [, ticks = "", word = ""] = (index > start && FENCE.exec(line)) || [];
-    return ticks.length >= fence.length && !word.trim();
+    const [, indent, ticks = "", word = ""] = (index > start && FENCE.exec(line)) || [];
+    return ticks.length >= fence.length && !word.trim() && indent.length <= Math.max(PLAIN_INDENT, deep.length);
   });
   return found < 0 ? lines.length : found;
 }
 
+const indentOf = (line) => /^ */.exec(line)[0].length;
+
+/** A step's lines, the first, where it is a fence, indented as the line after it: a step begins without white space. */
+function asIndented([first, ...rest]) {
+  const fence = FENCE.exec(first);
+  if (!fence || !holdsPython(fence[3])) return [first, ...rest];
+  const indent = indentOf(rest.find((line) => line.trim()) ?? "");
+  return [" ".repeat(Math.min(indent, DEEPEST_INDENT)) + first.trimStart(), ...rest];
+}
+
 /** The lines of a step by turns as { prose } and { code }, as `ml.segmentation` cuts what it runs; null without any Python. */
 export function splitCode(text) {
-  const lines = text.split("\n");
+  const lines = asIndented(text.split("\n"));
   const parts = [{ prose: [] }];
   for (let index = 0; index < lines.length; index += 1) {
-    const [, fence, word] = FENCE.exec(lines[index]) ?? [];
+    const fence = opening(lines[index]);
     const end = fence ? closing(lines, index, fence) : index;
-    if (fence && PYTHON_WORDS.includes(word.trim().toLowerCase())) parts.push({ code: lines.slice(index + 1, end) }, { prose: [] });
-    else parts.at(-1).prose.push(...lines.slice(index, end + 1));
+    if (fence && holdsPython(fence[3])) {
+      const inside = lines.slice(index + 1, end).map((line) => line.slice(Math.min(fence[1].length, indentOf(line))));
+      parts.push({ code: inside }, { prose: [] });
+    } else parts.at(-1).prose.push(...lines.slice(index, end + 1));
     index = end;
   }
   return parts.length > 1 ? parts : null;

@@ -109,7 +109,8 @@ def integer(record: Record, key: str, low: int = 0, high: int = LARGEST_INTEGER)
     """A whole number from low to high (both included); true and 1.0 are not whole numbers here."""
     value = present(record, key)
     if not is_whole(value) or not low <= value <= high:
-        if high == LARGEST_INTEGER:
+        is_above = is_whole(value) and value > high
+        if high == LARGEST_INTEGER and not is_above:
             raise refuse(key, value, Said("a whole number of at least %(low)s", low=low))
         raise refuse(key, value, Said("a whole number from %(low)s to %(high)s", low=low, high=high))
     return value

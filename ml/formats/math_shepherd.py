@@ -27,12 +27,16 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """
     pieces = fields.text(record, "input").split(TAG)
     hard = _labels(pieces, fields.text(record, "label"))
-    question, first_step, rest = pieces[0].partition(FIRST_STEP)
+    if _begin_of_steps(pieces[0]) is None and len(pieces) > 2 and _begin_of_steps(pieces[1]) is not None:
+        # A few published lines have a label inside their problem, which is none.
+        pieces[:2] = [f"{pieces[0].rstrip()} {pieces[1].lstrip()}"]
+        del hard[0]
+    question, first_step = _parted(pieces[0])
     if not first_step or not question.strip():
         raise Unreadable(
             Said("an input without a problem before %(text)s", text=repr(FIRST_STEP)), "problem, then steps"
         )
-    steps = [piece.strip() for piece in (first_step + rest, *pieces[1:-1])]
+    steps = [piece.strip() for piece in (first_step, *pieces[1:-1])]
     if not all(steps):
         raise Unreadable(
             Said("two %(tag)s with no step between them", tag=TAG),
@@ -42,6 +46,20 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     extra: dict[str, Any] = {"hard": hard} | ({} if task is None else {"task": task})
     problem = Problem(str(line), question.strip())
     yield LabelledSolution(line, Solution(str(line), problem, chain(steps), extra=extra))
+
+
+def _begin_of_steps(piece: str) -> int | None:
+    """Where the mark of the first step stands, which some lines have in small letters."""
+    places = (piece.find(mark) for mark in (FIRST_STEP, FIRST_STEP.lower()))
+    return next((place for place in places if place >= 0), None)
+
+
+def _parted(piece: str) -> tuple[str, str]:
+    """The problem and the first step; where nothing marks the step, it follows the last question mark."""
+    begin = _begin_of_steps(piece)
+    if begin is None:
+        begin = piece.rfind("?") + 1
+    return piece[:begin], piece[begin:].strip()
 
 
 def _labels(pieces: list[str], label: str) -> list[int]:

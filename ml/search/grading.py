@@ -9,6 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from ml.answer_grading import NoVerdict
+from ml.answer_sentences import is_remark
 from ml.answers import Verdict as Opinions
 from ml.answers import boxed_answer, extract_final_answer, judge, judge_at_once, stated_by
 from ml.execution import Executes, Execution, Verdict
@@ -111,15 +112,38 @@ def is_finished(steps: Sequence[str], execution: Execution | None) -> bool:
 
 
 def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int, str | None]:
-    """Where the last answer stands, and the answer; only of the last code step it is known what it printed."""
+    """Where the last answer stands, and the answer; only of the last code step it is known what it printed.
+
+    Behind the last code step a box wins over what a later step says, and a remark is an answer where there is no other.
+    """
+    codes = [place for place, step in enumerate(steps) if code_of(step) is not None]
     printed = execution.last_line if execution is not None else None
-    for place in range(len(steps) - 1, -1, -1):
-        if code_of(steps[place]) is not None:
-            boxed = boxed_answer(split_code(steps[place])[0])
-            answer, printed = boxed or printed or extract_final_answer(steps[place]), None
-        else:
-            is_after_prose = place > 0 and code_of(steps[place - 1]) is None
-            answer = stated_by(steps[place], steps[place - 1] if is_after_prose else None)
-        if answer is not None:
-            return place, answer
-    return 0, None
+    remark: tuple[int, str | None] = (0, None)
+    end = len(steps)
+    for code in (*reversed(codes), -1):
+        stated = _stated_answers(steps, range(code + 1, end))
+        firm = next((found for found in stated if not is_remark(found[1])), None)
+        if firm is not None:
+            return firm
+        if stated and remark[1] is None:
+            remark = stated[0]
+        if code >= 0:
+            boxed = boxed_answer(split_code(steps[code])[0])
+            answer, printed = boxed or printed or extract_final_answer(steps[code]), None
+            if answer is not None:
+                return code, answer
+        end = code
+    return remark
+
+
+def _stated_answers(steps: Sequence[str], prose: range) -> list[tuple[int, str]]:
+    """What prose steps state, the last first, or what the last box among them holds; each with its place."""
+    places = prose[::-1]
+    for place in places:
+        if (boxed := boxed_answer(steps[place])) is not None:
+            return [(place, boxed)]
+    found = (
+        (place, stated_by(steps[place], steps[place - 1] if place > prose.start else None))
+        for place in places
+    )
+    return [(place, answer) for place, answer in found if answer is not None]

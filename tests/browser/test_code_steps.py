@@ -30,6 +30,11 @@ STEPS = [
     "It was cut off.\n```python\nx = 1\ny =",
     "a\n```python title\nprint(1)\n```",
     "a\n    ```python\nprint(1)\n    ```",
+    "10. Run it.\n\n      ```python\n      if True:\n\n          print(1)\n    x\n      ```\nDone.",
+    "   ```python\n   print(1)\n  ```\n\n   ```python\n   print(2)\n ```",
+    "```python\n\n   x = 1\n  y\n   ```",
+    "a\n     ```text\n     b\n     ```",
+    "a\n```python\nprint('''\n    ```\n''')\n```\nb",
 ]
 SPLIT = """async (texts) => {
   const { splitCode } = await import('/static/code.js');

@@ -165,6 +165,54 @@ def test_case_spacing_and_punctuation_make_no_other_text(answer, reference):
 @pytest.mark.parametrize(
     "answer,reference",
     [
+        ("AB-CD", "AB/CD"),
+        ("AC/BD", "AC,BD"),
+        ("AB & CD", "AB-CD"),
+        ("mass/volume", "mass-volume"),
+        ("mass/volume", "mass, volume"),
+        ("AaBb", "aabb"),
+        ("AaBb", "AABB"),
+        ("AABB", "aabb"),
+        ("AaBbCc", "AabbCc"),
+        ("NaCl", "NACL"),
+    ],
+)
+def test_another_sign_between_names_and_another_case_in_a_formula_are_right_to_both_opinions_never(
+    answer, reference
+):
+    # To the primary one some are products of variables, which have no case.
+    for one, other in ((answer, reference), (reference, answer)):
+        assert not judge(one, other).strict
+        assert not judge(one, other).primary or answer.casefold() == reference.casefold()
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("x-axis", "x axis"),
+        ("red & green", "red, green"),
+        ("MASS/volume", "mass/Volume"),
+        ("mcdonald", "McDonald"),
+        ("PARIS", "paris"),
+        ("AaBb", "AaBb."),
+    ],
+)
+def test_what_joins_words_and_a_capital_in_one_make_no_other_text(answer, reference):
+    for one, other in ((answer, reference), (reference, answer)):
+        assert judge(one, other).primary and judge(one, other).agree
+
+
+@pytest.mark.parametrize("choice", ["option B", "Choice (B)", r"\text{option B}.", "(B)"])
+def test_the_name_of_a_choice_is_right_and_disputed_beside_its_letter(choice):
+    for answer, reference in ((choice, "B"), ("B", choice), (choice, r"\text{(B)}")):
+        assert judge(answer, reference).primary
+    assert not judge(choice, "B").strict
+    assert not judge(choice, "A").primary and not judge("option b", "B").primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
         ("yx", "xy"),
         ("cba", "abc"),
         ("CBA", "ABC"),

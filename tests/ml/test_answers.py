@@ -49,6 +49,30 @@ def test_two_opinions_on_one_answer(answer, reference, primary, strict):
     assert verdict.agree == (primary == strict)
 
 
+@pytest.mark.parametrize(
+    "percentage,number",
+    [
+        (r"12.5\%", "12.5"),
+        ("0.5 %", "0.5"),
+        (r"66.67\%", "66.67"),
+        (r"33\frac13\%", r"33\frac13"),
+        (r"1,250\%$", "$1250$"),
+        ("12.0%", r"12\%"),
+    ],
+)
+def test_a_percentage_is_its_number_without_the_sign_also_where_that_is_not_whole(percentage, number):
+    for one, other in ((percentage, number), (number, percentage)):
+        assert (judge(one, other).primary, judge(one, other).strict) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "percentage,number", [("12.5%", "12.6"), ("0.5%", "50"), (r"12.5\%", "1.25"), ("%", "0"), ("5%%", "50")]
+)
+def test_a_percentage_is_no_other_number(percentage, number):
+    for one, other in ((percentage, number), (number, percentage)):
+        assert not judge(one, other).primary and not judge(one, other).strict
+
+
 def test_an_absent_answer_is_wrong_to_both_opinions():
     assert judge(None, "1").agree and not judge(None, "1").primary
     assert not is_equivalent(None, "1") and not is_equivalent("1", None)

@@ -7,10 +7,10 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ml.segmentation import RULES, segment, split_code
+from ml.segmentation import RULES, ends_in_fence, segment, split_code
 from tests.data import real_data
 
 FENCE = "```python\nx = 1\n\nprint(x)\n```"
@@ -67,6 +67,31 @@ def test_a_marker_inside_code_opens_nothing():
 
 def test_a_fence_that_is_never_closed_goes_to_the_end():
     assert segment("a\n```python\nx = 1\ny = 2", "newline") == ["a\n```python\nx = 1\ny = 2"]
+
+
+@pytest.mark.parametrize("indent", [0, 2, 3, 6])
+@pytest.mark.parametrize("closed", [True, False])
+def test_code_is_taken_out_of_its_fence_without_the_fence_s_indentation(indent, closed):
+    lines = ["```python", "if True:", "", "    print(1)", "```"][: 5 if closed else 4]
+    fence = "\n".join(" " * indent + line if line else "" for line in lines)
+    assert split_code(f"10. Run it.\n\n{fence}")[1] == "if True:\n\n    print(1)"
+    (alone,) = segment(f"{fence}\n", "newline")
+    assert split_code(alone)[1] == "if True:\n\n    print(1)"
+
+
+def test_a_line_that_is_less_indented_than_its_fence_loses_what_it_has():
+    assert split_code("a\n   ```python\n  x = 1\n    y\n   ```")[1] == "x = 1\n y"
+
+
+def test_a_fence_indented_as_under_a_number_holds_a_trace_together():
+    fence = "    ```python\n    x = 1\n\n    print(x)\n    ```"
+    assert segment(f"1. Set x.\n\n{fence}\n\nDone.", "newline") == [f"1. Set x.\n\n{fence}", "Done."]
+    assert ends_in_fence(fence.rpartition("\n")[0]) and not ends_in_fence(fence)
+
+
+def test_deep_backticks_without_python_open_nothing_and_in_plain_code_close_nothing():
+    assert segment("a\n    ```\nb", "newline") == ["a", "```", "b"]
+    assert split_code("a\n```python\ns = '''\n    ```\n'''\n```")[1] == "s = '''\n    ```\n'''"
 
 
 @pytest.mark.parametrize(
@@ -171,6 +196,8 @@ sentences = st.text("ab .`\\[é\n", max_size=12).filter(lambda text: "```" not i
 @settings(deadline=None)
 @given(sentences, st.none() | code_lines.map("\n".join))
 def test_what_was_joined_comes_apart_the_same(sentence, code):
+    # Code that begins indented is no Python by itself: its fence was.
+    assume(sentence or not (code or "").lstrip("\n").startswith(" "))
     assert split_code(join_code(sentence, code)) == (sentence, code)
 
 

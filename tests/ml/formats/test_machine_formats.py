@@ -41,6 +41,47 @@ def test_signs_inside_steps_are_not_labels():
 
 
 @pytest.mark.parametrize(
+    ("text", "label", "problem", "steps", "hard"),
+    [
+        (
+            "What is 1 + 1? step 1: add ки\nstep 2: 2 ки",
+            "What is 1 + 1? step 1: add +\nstep 2: 2 -",
+            "What is 1 + 1?",
+            ("step 1: add", "step 2: 2"),
+            [1, 0],
+        ),
+        (
+            "Why? What is 1 + 1? We add. ки\n2 ки",
+            "Why? What is 1 + 1? We add. -\n2 -",
+            "Why? What is 1 + 1?",
+            ("We add.", "2"),
+            [0, 0],
+        ),
+        (
+            "Mr. ки Rocky has 1 hen. How many? Step 1: 1? ки\nStep 2: 1 ки",
+            "Mr. + Rocky has 1 hen. How many? Step 1: 1? -\nStep 2: 1 +",
+            "Mr. Rocky has 1 hen. How many?",
+            ("Step 1: 1?", "Step 2: 1"),
+            [0, 1],
+        ),
+        (
+            "What is it? ки Step 1: 1 ки",
+            "What is it? + Step 1: 1 -",
+            "What is it?",
+            ("Step 1: 1",),
+            [0],
+        ),
+    ],
+)
+def test_published_math_shepherd_lines_need_not_begin_their_first_step_with_its_mark(
+    text, label, problem, steps, hard
+):
+    (found,) = math_shepherd.parse({"input": text, "label": label}, 1)
+    solution = found.solution
+    assert (solution.problem.text, solution.steps, solution.extra["hard"]) == (problem, steps, hard)
+
+
+@pytest.mark.parametrize(
     ("text", "label", "message"),
     [
         ("p Step 1: a", "p Step 1: a", "without ки"),

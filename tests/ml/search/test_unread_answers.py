@@ -60,9 +60,35 @@ def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
 @pytest.mark.parametrize(
     "steps,answer",
     [
+        ([ADD, r"So $\boxed{5}$.", "Check: 2 + 3 = 5, so the answer is correct."], "5"),
+        ([ADD, r"So $\boxed{5}$.", "The answer is 7 minus 2."], "5"),
+        ([r"So $\boxed{4}$.", r"No: $\boxed{5}$.", "The answer is right."], "5"),
+        ([ADD, STATED, "The answer is correct, since both are small."], "5"),
+        ([ADD, STATED, "So our answer is reasonable and we are done."], "5"),
+        ([ADD, STATED, "The answer is less than 10, as it should be."], "5"),
+        ([ADD, STATED, "The answer is an integer, as it should be."], "5"),
+        ([ADD, STATED, "The answer is in simplest form."], "5"),
+        ([f"{STATED} Indeed the answer is positive."], "5"),
+        ([PRINTS, "The answer is correct."], "5"),
+        ([r"So $\boxed{4}$.", PRINTS, "The answer is 5."], "5"),
+        ([ADD, "The answer is positive."], "positive"),
+        ([ADD, "The answer is valid."], "valid"),
+        ([STATED, "The answer is right triangle."], "right triangle"),
+        ([ADD, "The answer is the sum of both."], None),
+        ([ADD, "The answer is in the garden."], "in the garden"),
+    ],
+)
+def test_a_remark_on_the_answer_is_the_answer_only_where_no_other_is_stated(steps, answer):
+    assert grade(PROBLEM, steps, sandbox()).answer == answer
+
+
+@pytest.mark.parametrize(
+    "steps,answer",
+    [
         ([ADD, "Therefore, the final answer is:", "\\[\n5\n\\]"], "5"),
         ([ADD, "**The answer is:**", "**5**"], "5"),
         ([ADD, "## Final Answer", "$5$"], "5"),
+        ([ADD, "**Final Answer**", "$5$"], "5"),
         ([ADD, "So we are done.\nAnswer:", "5"], "5"),
         ([ADD, "The answer is:", "(B) five"], "(B) five"),
         ([ADD, "The answer is:", "$$\n5\n$$", REMARK], "5"),
