@@ -1,6 +1,6 @@
 from django.urls import path
 
-from labelsite.campaigns import archive_views, section_views, views
+from labelsite.campaigns import archive_views, queue_views, section_views, views
 
 app_name = "campaigns"
 urlpatterns = [
@@ -21,5 +21,5 @@ urlpatterns = [
     path("<int:pk>/sections/rename/", section_views.rename, name="rename_section"),
     path("<int:pk>/sections/pick/", section_views.pick, name="pick_section"),
     path("<int:pk>/section/", views.choose_section, name="choose_section"),
-    path("<int:pk>/tasks/", views.tasks, name="tasks"),
+    path("<int:pk>/tasks/", queue_views.tasks, name="tasks"),
 ]

@@ -18,14 +18,8 @@ from ml import formats
 from ml.errors import MisstepError
 from ml.records import FinishReason, LabelledSolution
 from ml.targets import LabelRule
-from tests.factories import (
-    make_annotation,
-    make_campaign,
-    make_estimates,
-    make_solution,
-    make_task,
-    make_user,
-)
+from tests import factories
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 STEPS = ["one", "two", "three", ["four", "four again"]]
@@ -40,7 +34,7 @@ def campaign() -> Campaign:
 def searched(campaign: Campaign, q_values: list[float]) -> Task:
     """A task whose steps a search estimated; its last step has an alternative, which always came right."""
     task = make_task(campaign, make_solution(STEPS, problem="What is 1 + 2?"))
-    campaign.estimate_run = make_estimates(task.solution, q_values)
+    campaign.estimate_run = factories.make_estimates(task.solution, q_values)
     campaign.save()
     other = task.solution.step_rows.get(text="four again")
     StepEstimate.objects.create(
