@@ -54,7 +54,7 @@ def two_solutions(campaign: Campaign) -> None:
     """One of which people and the search are sure, and another of which the search has fractions."""
     task = searched(campaign, [1.0, 1.0, 1.0, 1.0])
     other = make_task(campaign, make_solution(STEPS, problem="What is 2 + 2?"))
-    make_estimates(other.solution, LOW_SHARES, run=campaign.estimate_run)
+    factories.make_estimates(other.solution, LOW_SHARES, run=campaign.estimate_run)
     for one in (task, other):
         value_steps(one)
         make_annotation(one, make_user(), [1, 1, 1, 1])
