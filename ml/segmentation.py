@@ -157,8 +157,7 @@ def split_code(step: str) -> tuple[str, str | None]:
         if _holds_python(opening):
             found = True
             closed = len(body) > 1 and _closes(body[-1], opening)
-            inside = body[1:-1] if closed else body[1:]
-            code.extend(line[min(len(opening[1]), _indent(line)) :] for line in inside)
+            code.extend(_outdented(body[1:-1] if closed else body[1:], len(opening[1])))
         else:
             sentence.extend(body)
         index += length
@@ -174,6 +173,12 @@ def _as_indented(lines: list[str]) -> list[str]:
         return lines
     indent = next((_indent(line) for line in lines[1:] if line.strip()), 0)
     return [" " * min(indent, DEEPEST_INDENT) + lines[0].lstrip(" "), *lines[1:]]
+
+
+def _outdented(lines: list[str], most: int) -> list[str]:
+    """The lines without the indentation that all of them share, up to `most`: less of one would change the program."""
+    cut = min((_indent(line) for line in lines if line.strip()), default=0)
+    return [line[min(cut, most) :] for line in lines]
 
 
 def _indent(line: str) -> int:

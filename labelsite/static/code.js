@@ -35,6 +35,13 @@ function asIndented([first, ...rest]) {
   return [" ".repeat(Math.min(indent, DEEPEST_INDENT)) + first.trimStart(), ...rest];
 }
 
+/** The lines without the indentation that all of them share, up to `most`: less of one would change the program. */
+function outdented(lines, most) {
+  const indents = lines.filter((line) => line.trim()).map(indentOf);
+  const cut = indents.length ? Math.min(most, ...indents) : 0;
+  return lines.map((line) => line.slice(cut));
+}
+
 /** The lines of a step by turns as { prose } and { code }, as `ml.segmentation` cuts what it runs; null without any Python. */
 export function splitCode(text) {
   const lines = asIndented(text.split("\n"));
@@ -43,8 +50,7 @@ export function splitCode(text) {
     const fence = opening(lines[index]);
     const end = fence ? closing(lines, index, fence) : index;
     if (fence && holdsPython(fence[3])) {
-      const inside = lines.slice(index + 1, end).map((line) => line.slice(Math.min(fence[1].length, indentOf(line))));
-      parts.push({ code: inside }, { prose: [] });
+      parts.push({ code: outdented(lines.slice(index + 1, end), fence[1].length) }, { prose: [] });
     } else parts.at(-1).prose.push(...lines.slice(index, end + 1));
     index = end;
   }

@@ -119,7 +119,8 @@ def origins(part: Part) -> set[str]:
 
 def _places(folder: Path) -> dict[str, Path]:
     found = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    names = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for path in sorted(folder / name for name in names if name.endswith(".safetensors") and "/" not in name):
         with safe_open(path, framework="pt") as file:
             found.update(dict.fromkeys(file.keys(), path))
     return found

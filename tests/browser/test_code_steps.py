@@ -33,6 +33,8 @@ STEPS = [
     "10. Run it.\n\n      ```python\n      if True:\n\n          print(1)\n    x\n      ```\nDone.",
     "   ```python\n   print(1)\n  ```\n\n   ```python\n   print(2)\n ```",
     "```python\n\n   x = 1\n  y\n   ```",
+    "```python\n    # set up\nfor i in x:\n    print(i)\n```",
+    "Do:\n  ```python\nfor i in x:\n  print(i)\n\n  ```",
     "a\n     ```text\n     b\n     ```",
     "a\n```python\nprint('''\n    ```\n''')\n```\nb",
 ]

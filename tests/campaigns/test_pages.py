@@ -178,7 +178,7 @@ def test_the_queue_page_goes_on_after_fifty_and_costs_the_same(client, django_as
     for number in range(60):
         make_task(campaign, make_solution(problem=f"Problem {number:02}"), priority=number % 7)
     client.force_login(make_user("reviewer"))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         first = client.get(f"/campaigns/{campaign.pk}/tasks/")
     second = client.get(f"/campaigns/{campaign.pk}/tasks/?after={first.context['further']}")
     seen = [task.pk for task in [*first.context["rows"], *second.context["rows"]]]

@@ -79,8 +79,16 @@ def test_code_is_taken_out_of_its_fence_without_the_fence_s_indentation(indent, 
     assert split_code(alone)[1] == "if True:\n\n    print(1)"
 
 
-def test_a_line_that_is_less_indented_than_its_fence_loses_what_it_has():
-    assert split_code("a\n   ```python\n  x = 1\n    y\n   ```")[1] == "x = 1\n y"
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        ("```python\n    # set up\nfor i in x:\n    print(i)\n```", "    # set up\nfor i in x:\n    print(i)"),
+        ("Do:\n  ```python\nfor i in x:\n  print(i)\n  ```", "for i in x:\n  print(i)"),
+        ("   ```python\n  x = 1\n    y\n   ```", "x = 1\n  y"),
+    ],
+)  # fmt: skip
+def test_lines_lose_what_all_of_them_share_and_a_block_stays_a_block(step, code):
+    assert split_code(step)[1] == code
 
 
 def test_a_fence_indented_as_under_a_number_holds_a_trace_together():

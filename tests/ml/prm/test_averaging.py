@@ -119,6 +119,7 @@ def test_layers_on_top_that_another_seed_drew_are_no_same_model(tmp_path, capsys
 
 def test_what_else_stands_in_the_folder_is_no_part_of_the_average(tmp_path, capsys, first, second) -> None:
     (first / "notes.txt").write_text("mine")
+    save_file({"mine": torch.zeros(1)}, first / "other.safetensors")
     averaged(capsys, tmp_path / "mean", "--checkpoints", first, second)
     assert not (tmp_path / "mean" / "notes.txt").exists()
 
