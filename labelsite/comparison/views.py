@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.contrib import messages
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,6 +26,7 @@ from labelsite.comparison.disagreements import PAGE, WITHOUT_RUN, Kind
 from labelsite.comparison.evidence import has_looks
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
+from labelsite.comparison.models import Adjudication
 from labelsite.comparison.opinions import opinions_on
 from labelsite.comparison.overview import Overview, overview
 from labelsite.comparison.pace import too_fast_among
@@ -32,6 +34,7 @@ from labelsite.problems.models import Solution
 from labelsite.problems.queries import trajectory_length
 from ml.errors import MisstepError
 
+DECIDED_MEANWHILE = "decided_meanwhile"
 # To choose among.
 MOST_RUNS = 20
 
@@ -127,6 +130,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "form": form,
+        "seen": _seen(form, decided),
         "step_count": step_count,
         "marked": form.marked(decided.positions if decided else ()),
         "way": way,
@@ -146,8 +150,16 @@ def _is_kept(form: AdjudicationForm, shown: Task, reviewer: User) -> bool:
         text = _(
             "%(name)s has decided since you opened this page, as stands below. Send yours again to replace it."
         )
-        form.add_error(None, text % {"name": refusal.standing.reviewer.username})
+        words = text % {"name": refusal.standing.reviewer.username}
+        form.add_error(None, ValidationError(words, code=DECIDED_MEANWHILE))
     return form.is_valid()
+
+
+def _seen(form: AdjudicationForm, decided: Adjudication | None) -> int:
+    """The decision that the reviewer knows to stand. A form that was refused for something else tells of no new one."""
+    if form.is_bound and not form.has_error(NON_FIELD_ERRORS, DECIDED_MEANWHILE):
+        return whole(str(form["seen"].value() or "")) or 0
+    return decided.pk if decided else 0
 
 
 @admin_required

@@ -16,6 +16,8 @@ function press(event) {
     event.preventDefault();
     tell();
   }
+  // What leaves or reloads the page takes no focus away first.
+  if (held && (event.ctrlKey || event.metaKey || event.altKey || event.key === "F5")) tell();
   if (event.key !== "Enter" && event.key !== " ") pressed = { select, at: performance.now(), value: select.value };
 }
 
@@ -24,7 +26,8 @@ function hold(event) {
   const isOfKey = select === pressed.select && performance.now() - pressed.at < SAME_EVENT;
   if (event.isTrusted && isOfKey) {
     event.stopImmediatePropagation();
-    held ??= { select, value: pressed.value };
+    // One that an answer has replaced meanwhile is nobody's any more.
+    if (held?.select !== select) held = { select, value: pressed.value };
   } else if (select === held?.select) held = null;
 }
 
@@ -40,4 +43,6 @@ export function watchChoices() {
   document.addEventListener("keydown", press, true);
   document.addEventListener("change", hold, true);
   document.addEventListener("focusout", () => held && tell(), true);
+  // An answer to what was told before would replace the drop-down that is in hand.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (held && detail.target.contains(held.select)) detail.shouldSwap = false; });
 }

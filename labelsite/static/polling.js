@@ -6,7 +6,11 @@ const REACHED = "a[href], button, input, select, summary, [tabindex]";
 export const FAILURES = ["htmx:sendError", "htmx:responseError", "htmx:timeout"];
 const SCROLLED = "pre, .table-wrap";
 
+// Whoever copies has done so by then, and whoever watches on would see nothing new.
+const MARKED_FOR = 20000;
+
 let kept = null;
+let markedAt = -MARKED_FOR;
 
 /** What tells one control from its siblings, also in a newer version of the part. */
 function nameOf(element) {
@@ -18,18 +22,20 @@ export function isPolled(element) {
   return element.getAttribute?.("hx-trigger")?.startsWith("every ");
 }
 
-/** A button between press and release, and marked text, would be gone before the click or the copy. */
+/** A button between press and release, and text that was marked just now, would be gone before the click or the copy. */
 function isInHand(part) {
   const marked = getSelection();
-  return part.querySelector(":active") || (!marked.isCollapsed && marked.containsNode(part, true));
+  const isFresh = performance.now() - markedAt < MARKED_FOR;
+  return part.querySelector(":active") || (isFresh && !marked.isCollapsed && marked.containsNode(part, true));
 }
 
 function keep(event) {
   const part = event.detail.target;
+  const isOfPoll = event.detail.requestConfig?.elt === part;
   // The next answer brings it.
-  if (isPolled(part) && isInHand(part)) event.detail.shouldSwap = false;
+  if (isOfPoll && isPolled(part) && isInHand(part)) event.detail.shouldSwap = false;
   // It asks as the form stood when it was made, and would hide that the form says something else by now.
-  if (event.detail.requestConfig?.elt === part && part.querySelector("[data-outdated]:not([hidden])")) event.detail.shouldSwap = false;
+  if (isOfPoll && part.querySelector("[data-outdated]:not([hidden])")) event.detail.shouldSwap = false;
   if (!event.detail.shouldSwap || !isPolled(part)) return;
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
@@ -57,6 +63,7 @@ function tellUnanswered({ detail: { requestConfig, xhr } }) {
 }
 
 export function watchPolling() {
+  document.addEventListener("selectionchange", () => { markedAt = performance.now(); });
   document.addEventListener("htmx:beforeSwap", keep);
   document.addEventListener("htmx:afterSwap", putBack);
   for (const end of FAILURES) document.addEventListener(end, tellUnanswered);

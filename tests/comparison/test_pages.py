@@ -8,7 +8,6 @@ from django.urls import reverse
 from labelsite.annotations.models import StepRating
 from labelsite.comparison import views
 from labelsite.comparison.models import Adjudication
-from labelsite.comparison.services import adjudicate
 from labelsite.problems.models import Step
 from tests.factories import (
     PASSWORD,
@@ -145,28 +144,6 @@ def test_whoever_decides_again_keeps_the_note_that_stands(client, reviewer, camp
     # An emptied note is a decision, too.
     refused = client.post(address, {"positions": [], "note": ""})
     assert not refused.context["form"]["note"].value()
-
-
-def test_who_decides_while_somebody_else_does_is_shown_their_decision_before_it_is_replaced(
-    client, reviewer, campaign
-):
-    task = campaign.tasks.order_by("pk")[1]
-    address = reverse("comparison:task", args=[campaign.pk, task.pk])
-    sent = {"positions": ["2"], "note": "mine", "seen": shown_decision(client.get(address)) or ""}
-    adjudicate(task, make_user("reviewer", username="ruth"), [1])
-    page = client.post(address, sent)
-    assert "ruth has decided since you opened this page" in page.text and "mine</textarea>" in page.text
-    assert Adjudication.objects.get(is_live=True).positions == [1] and page.context["marked"] == {"2"}
-    client.post(address, sent | {"seen": shown_decision(page) or ""})
-    assert Adjudication.objects.get(is_live=True).positions == [2]
-    # Their own decision is nobody else's, also from a page that is older.
-    client.post(address, sent | {"positions": ["0"]})
-    assert Adjudication.objects.get(is_live=True).positions == [0]
-
-
-def shown_decision(page) -> str | None:
-    found = re.search(r'name="seen" value="(\d+)"', page.text)
-    return found and found[1]
 
 
 def test_the_list_marks_what_a_reviewer_has_decided(client, reviewer, campaign):
