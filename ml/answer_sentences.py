@@ -29,12 +29,14 @@ _TAIL = re.compile(
     r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
     re.IGNORECASE,
 )
+# A description may end in the answer: a value, or the word before one.
+_NO_VALUE_FOLLOWS = r"(?!.*(?:[$=\\]|\b(?:is|equals)\b|[,:][ \t]*[-+(]*\d))"
 # What says how the answer is found, or what it is not.
 _NO_ANSWER = re.compile(
     _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
     r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b|see[ \t]+above\b"
-    r"|the[ \t]+(?:sum|difference|product|quotient|ratio)[ \t]+of\b"
-    r"|in[ \t]+(?:its[ \t]+|the[ \t]+)?(?:simplest|lowest|reduced|desired|required|correct|right|form\b)",
+    r"|" + _NO_VALUE_FOLLOWS + r"(?:the[ \t]+(?:sum|difference|product|quotient|ratio)[ \t]+of\b"
+    r"|in[ \t]+(?:its[ \t]+|the[ \t]+)?(?:simplest|lowest|reduced|desired|required|correct|right|form)\b)",
     re.IGNORECASE,
 )
 # What mostly says something about an answer that stands elsewhere. Of these "valid" may be one, and so may the others.
@@ -66,10 +68,10 @@ def read_sentence(rest: str) -> str:
     lead = _LEAD_IN.match(rest)
     if lead is not None:
         rest = rest[lead.end() :]
-    if _NO_ANSWER.match(rest):
-        return ""
     tail = _TAIL.search(rest)
-    return trim(rest if tail is None or not tail.start() else rest[: tail.start()])
+    if tail is not None and tail.start():
+        rest = rest[: tail.start()]
+    return "" if _NO_ANSWER.match(rest) else trim(rest)
 
 
 def trim(answer: str) -> str:
