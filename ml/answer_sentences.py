@@ -22,13 +22,18 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 # How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
-_TAIL = re.compile(
-    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
-    r"|i\.e|that[ \t]+is|namely)"
-    r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
-    r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
-    re.IGNORECASE,
+_TAIL_WORDS = r"which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
+_TAIL, _TAIL_OF_A_VALUE = (
+    re.compile(
+        r"(?:,[ \t]{1,4}(?:" + words + r")"
+        r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
+        r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
+        re.IGNORECASE,
+    )
+    # "That is" and its like: behind a value comes the same in words, behind words the value.
+    for words in (_TAIL_WORDS, _TAIL_WORDS + r"|i\.e|that[ \t]+is|namely")
 )
+_BEGINS_A_VALUE = re.compile(r"[-+*(]*[$\\\d]|\w[ \t]*=")
 # A description may end in the answer: a value, or the word before one.
 _NO_VALUE_FOLLOWS = r"(?!.*(?:[$=\\]|\b(?:is|equals)\b|[,:][ \t]*[-+(]*\d))"
 # What says how the answer is found, or what it is not.
@@ -68,7 +73,7 @@ def read_sentence(rest: str) -> str:
     lead = _LEAD_IN.match(rest)
     if lead is not None:
         rest = rest[lead.end() :]
-    tail = _TAIL.search(rest)
+    tail = (_TAIL_OF_A_VALUE if _BEGINS_A_VALUE.match(rest) else _TAIL).search(rest)
     if tail is not None and tail.start():
         rest = rest[: tail.start()]
     return "" if _NO_ANSWER.match(rest) else trim(rest)
