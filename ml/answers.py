@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from ml.answer_exponents import without_exponents
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
@@ -56,14 +57,16 @@ _MARKED = (
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
 )
+# Only this may be a remark on an answer that stands elsewhere: a box, a mark and a colon are followed by the answer.
+_SAID = re.compile(
+    # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
+    r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|(?P<supposed>would[ \t]+be)(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
+    + _COLON
+    + _SENTENCE,
+    re.IGNORECASE | re.MULTILINE,
+)
 _IN_A_SENTENCE = (
-    re.compile(
-        # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
-        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|(?P<supposed>would[ \t]+be)(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
-        + _COLON
-        + _SENTENCE,
-        re.IGNORECASE | re.MULTILINE,
-    ),
+    _SAID,
     re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
@@ -90,6 +93,13 @@ class Verdict:
         return self.primary == self.strict
 
 
+class Stated(NamedTuple):
+    """An answer that a text states; one that is not firm may be a remark, and counts only where there is no other."""
+
+    answer: str
+    is_firm: bool
+
+
 def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     """The final answer that `text` states, or None. supposed: also one that "would be" it, which may hold under a
     condition only that the text goes on to drop, and one that may be a remark, as that it is correct.
@@ -97,10 +107,15 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
     one counts, because a solution may correct itself. A remark counts only where there is nothing else.
     """
+    stated = _stated_in(text, supposed)
+    return stated.answer if stated is not None and (stated.is_firm or supposed) else None
+
+
+def _stated_in(text: str, supposed: bool = True) -> Stated | None:
     if (boxed := _last_boxed(text)) is not None:
-        return boxed.strip()
+        return Stated(boxed.strip(), is_firm=True)
     stated = [
-        (read is trim or not is_remark(answer), match.start(), answer)
+        (pattern is not _SAID or not is_remark(answer), match.start(), answer)
         for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
@@ -110,16 +125,16 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     if not stated:
         return None
     is_firm, _, last = max(stated)
-    return last if is_firm or supposed else None
+    return Stated(last, is_firm)
 
 
-def stated_by(step: str, before: str | None) -> str | None:
+def stated_by(step: str, before: str | None) -> Stated | None:
     """What a prose step states as the answer, also where only the prose step before it says that it is one."""
-    answer = extract_final_answer(step)
-    if answer is not None or before is None:
-        return answer
+    stated = _stated_in(step)
+    if stated is not None or before is None:
+        return stated
     both = announced(before, step)
-    return None if both is None else extract_final_answer(both)
+    return None if both is None else _stated_in(both)
 
 
 def boxed_answer(text: str) -> str | None:
