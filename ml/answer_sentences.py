@@ -55,6 +55,9 @@ _REMARK = re.compile(
 _ANNOUNCEMENT = re.compile(r"(?:\banswer[ \t*]+is|^[ \t#*]*(?:final[ \t]+)?answer)\Z", re.IGNORECASE)
 # A number, a formula or a choice, but no list of steps and no sentence.
 _BEGINS_AN_ANSWER = re.compile(r"(?!\d+[.)][ \t])[-+*(]*(?:[$\\\d]|[A-E]\b(?![ \t]+\w))")
+# A longer one that begins otherwise is a sentence, unless it has no words.
+_MOST_WORDS = 3
+_WORD = re.compile(r"[^\W\d_]{2}")
 # What opens LaTeX that may stand on lines of its own, and what closes it.
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"))
 # A longer one was never closed, or is no answer.
@@ -113,6 +116,16 @@ def is_remark(answer: str) -> bool:
     another answer is stated, it is none.
     """
     return _REMARK.fullmatch(answer) is not None
+
+
+def is_bare(line: str) -> bool:
+    """Whether the line below a heading is no more than an answer. A sentence there may be about one that the text
+    states in so many words.
+    """
+    if _BEGINS_AN_ANSWER.match(line):
+        return True
+    is_short = len(line.split()) <= _MOST_WORDS or not _WORD.search(line)
+    return is_short and not _NO_ANSWER.match(line.lstrip("*([_"))
 
 
 def announced(step: str, following: str) -> str | None:

@@ -28,7 +28,7 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
+from ml.answer_sentences import announced, is_bare, is_remark, read_on, read_sentence, says_something, trim
 from ml.answer_signs import plainly_written, with_both_signs
 from ml.answer_words import same_but_for_name, same_but_for_unit, same_choice, same_words
 
@@ -45,16 +45,17 @@ _SENTENCE = (
     r"(?P<answer>[^\n]+?)(?=(?<!\bSt)(?<!\bMt)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?<!\bvs)\.[ \t]+[A-Z]|$)"
 )
 _ANSWER_WORD = r"(?:final[ \t]+)?answer"
+_HEADING = re.compile(
+    r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _MARKED = (
     # GSM8K's mark, also behind a sentence. A heading of a step or of the answer looks the same, and states none itself.
     re.compile(
         r"(?<!#)####(?!#)(?![ \t*]*(?:step[ \t]*\d|" + _ANSWER_WORD + r"\b))[ \t]*(?P<answer>[^\n]+)",
         re.IGNORECASE,
     ),
-    re.compile(
-        r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
-        re.IGNORECASE | re.MULTILINE,
-    ),
+    _HEADING,
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
 )
 # Only this may be a remark on an answer that stands elsewhere: a box, a mark and a colon are followed by the answer.
@@ -94,7 +95,9 @@ class Verdict:
 
 
 class Stated(NamedTuple):
-    """An answer that a text states; one that is not firm may be a remark, and counts only where there is no other."""
+    """An answer that a text states; one that is not firm may be a remark, or a sentence below a heading, and counts
+    only where there is no other.
+    """
 
     answer: str
     is_firm: bool
@@ -105,27 +108,38 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     condition only that the text goes on to drop, and one that may be a remark, as that it is correct.
 
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
-    one counts, because a solution may correct itself. A remark counts only where there is nothing else.
+    one counts, because a solution may correct itself. A remark counts only where there is nothing else, and so
+    does a sentence below a heading.
     """
     stated = _stated_in(text, supposed)
-    return stated.answer if stated is not None and (stated.is_firm or supposed) else None
+    return None if stated is None else stated.answer
 
 
 def _stated_in(text: str, supposed: bool = True) -> Stated | None:
     if (boxed := _last_boxed(text)) is not None:
         return Stated(boxed.strip(), is_firm=True)
     stated = [
-        (pattern is not _SAID or not is_remark(answer), match.start(), answer)
+        (_is_firm(match, answer), match.start(), answer)
         for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
-        if (supposed or not match.groupdict().get("supposed"))
-        and says_something(answer := read(read_on(text, *match.span("answer"))))
+        if says_something(answer := read(read_on(text, *match.span("answer"))))
+        and (supposed or not _may_be_none(match, answer))
     ]
     if not stated:
         return None
     is_firm, _, last = max(stated)
     return Stated(last, is_firm)
+
+
+def _may_be_none(match: re.Match[str], answer: str) -> bool:
+    return match.re is _SAID and (bool(match["supposed"]) or is_remark(answer))
+
+
+def _is_firm(match: re.Match[str], answer: str) -> bool:
+    if match.re is _HEADING:
+        return is_bare(match["answer"])
+    return match.re is not _SAID or not is_remark(answer)
 
 
 def stated_by(step: str, before: str | None) -> Stated | None:

@@ -83,6 +83,14 @@ from tests.data import real_data
         ("**Answer**\n$x^2$", "x^2"),
         ("**Final Answer**\n\nThe final answer is 12.", "12"),
         ("**Answers**\n12", None),
+        ("So the answer is 18.\n\n**Final Answer**\nJohn has 18 apples.", "18"),
+        ("So the answer is 5.\n\n**Answer**\n\n(see above)", "5"),
+        ("So the answer is 5.\n\n**Answer**\nsee above.", "5"),
+        ("The answer is 5.\n\n**Answer**\n6 in all, with both.", "6 in all, with both"),
+        ("The answer is 5.\n\n**Answer**\ntwenty apples", "twenty apples"),
+        ("The answer is 5.\n\n**Answer**\nx + y + z = 1", "x + y + z = 1"),
+        ("The answer is 5.\n\n**Answer**\n$x + y + \\frac{1}{2}$", "x + y + \\frac{1}{2}"),
+        ("**Final Answer**\nJohn has 18 apples.", "John has 18 apples"),
         (r"Put the answer in \boxed{}. The answer is 12.", "12"),
         (r"So \boxed{4}, in \boxed{ }", "4"),
         (r"in \boxed{}", None),
@@ -203,9 +211,8 @@ def test_marks_alone_are_no_answer_and_displayed_latex_is_read_to_its_end(text, 
 )
 def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
     assert not load_prompt("prose").one_step(text, 9, stopped=True, ended=False).finished
-    assert (
-        load_prompt("prose").one_step("The answer is 3, as expected.", 9, stopped=True, ended=False).finished
-    )
+    for end in ("The answer is 3, as expected.", "## Answer\nJohn has 18 apples.", "Answer: invalid"):
+        assert load_prompt("prose").one_step(end, 9, stopped=True, ended=False).finished
 
 
 @pytest.mark.parametrize(

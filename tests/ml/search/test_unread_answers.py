@@ -76,6 +76,8 @@ def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
         ([PRINTS, "#### invalid"], "invalid"),
         ([PRINTS, "Final answer: negative"], "negative"),
         ([PRINTS, "## Answer\nnegative"], "negative"),
+        ([PRINTS, "**Final Answer**\nThe total cost is $5."], "5"),
+        ([PRINTS, "**Final Answer**\n$4$"], "4"),
         (["Answer: 3", "#### negative"], "negative"),
         (["So far the answer is 3.", "Answer: invalid"], "invalid"),
         (["So far the answer is 3. Answer: invalid"], "invalid"),
