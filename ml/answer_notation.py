@@ -131,11 +131,15 @@ def same_number(answer: str, reference: str) -> bool | None:
 
 def same_percentage(answer: str, reference: str) -> bool | None:
     """True where two numbers are equal of which at least one is a percentage, whose sign says no more than a unit:
-    12.5% and 12.5. None for everything else: 12.5% may be 0.125 as well.
+    12.5% and 12.5. None for everything else: 12.5% may be 0.125 as well, 0.5 may be 50%, and $12.50 is a price.
     """
     one, other = (_PERCENT.sub("", text) for text in (answer, reference))
-    is_percentage = (one, other) != (answer, reference)
-    return True if is_percentage and same_number(one, other) else None
+    signs = (one != answer) + (other != reference)
+    if not signs or not same_number(one, other):
+        return None
+    if signs == 1 and (_may_be_share(one) or _is_price(other if one != answer else one)):
+        return None
+    return True
 
 
 def same_dotted(answer: str, reference: str) -> bool | None:
@@ -244,6 +248,16 @@ def _is_near(printed: Fraction | None, exact: Fraction | None) -> bool:
     if not exact:
         return abs(printed) < _NEARLY_ZERO
     return abs(printed - exact) * 10**TRUSTED_DIGITS <= abs(exact)
+
+
+def _may_be_share(number: str) -> bool:
+    value = parse_number(number)
+    return value is not None and 0 < abs(value) < 1
+
+
+def _is_price(number: str) -> bool:
+    """Whether a dollar sign stands for money: one that only displays the number is closed by another."""
+    return "\\$" in number or number.count("$") % 2 == 1
 
 
 def _computed(number: str) -> Fraction | None:

@@ -22,19 +22,26 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 # How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
-_TAIL = re.compile(
-    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
-    r"|i\.e|that[ \t]+is|namely)"
-    r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
-    r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
-    re.IGNORECASE,
+_TAIL_WORDS = r"which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
+_TAIL, _TAIL_OF_A_VALUE = (
+    re.compile(
+        r"(?:,[ \t]{1,4}(?:" + words + r")"
+        r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
+        r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
+        re.IGNORECASE,
+    )
+    # "That is" and its like: behind a value comes the same in words, behind words the value.
+    for words in (_TAIL_WORDS, _TAIL_WORDS + r"|i\.e|that[ \t]+is|namely")
 )
+_BEGINS_A_VALUE = re.compile(r"[-+*(]*[$\\\d]|\w[ \t]*=")
+# A description may end in the answer: a value, or the word before one.
+_NO_VALUE_FOLLOWS = r"(?!.*(?:[$=\\]|\b(?:is|equals)\b|[,:][ \t]*[-+(]*\d))"
 # What says how the answer is found, or what it is not.
 _NO_ANSWER = re.compile(
     _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
     r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b|see[ \t]+above\b"
-    r"|the[ \t]+(?:sum|difference|product|quotient|ratio)[ \t]+of\b"
-    r"|in[ \t]+(?:its[ \t]+|the[ \t]+)?(?:simplest|lowest|reduced|desired|required|correct|right|form\b)",
+    r"|" + _NO_VALUE_FOLLOWS + r"(?:the[ \t]+(?:sum|difference|product|quotient|ratio)[ \t]+of\b"
+    r"|in[ \t]+(?:its[ \t]+|the[ \t]+)?(?:simplest|lowest|reduced|desired|required|correct|right|form)\b)",
     re.IGNORECASE,
 )
 # What mostly says something about an answer that stands elsewhere. Of these "valid" may be one, and so may the others.
@@ -48,6 +55,9 @@ _REMARK = re.compile(
 _ANNOUNCEMENT = re.compile(r"(?:\banswer[ \t*]+is|^[ \t#*]*(?:final[ \t]+)?answer)\Z", re.IGNORECASE)
 # A number, a formula or a choice, but no list of steps and no sentence.
 _BEGINS_AN_ANSWER = re.compile(r"(?!\d+[.)][ \t])[-+*(]*(?:[$\\\d]|[A-E]\b(?![ \t]+\w))")
+# A longer one that begins otherwise is a sentence, unless it has no words.
+_MOST_WORDS = 3
+_WORD = re.compile(r"[^\W\d_]{2}")
 # What opens LaTeX that may stand on lines of its own, and what closes it.
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"))
 # A longer one was never closed, or is no answer.
@@ -66,10 +76,10 @@ def read_sentence(rest: str) -> str:
     lead = _LEAD_IN.match(rest)
     if lead is not None:
         rest = rest[lead.end() :]
-    if _NO_ANSWER.match(rest):
-        return ""
-    tail = _TAIL.search(rest)
-    return trim(rest if tail is None or not tail.start() else rest[: tail.start()])
+    tail = (_TAIL_OF_A_VALUE if _BEGINS_A_VALUE.match(rest) else _TAIL).search(rest)
+    if tail is not None and tail.start():
+        rest = rest[: tail.start()]
+    return "" if _NO_ANSWER.match(rest) else trim(rest)
 
 
 def trim(answer: str) -> str:
@@ -106,6 +116,16 @@ def is_remark(answer: str) -> bool:
     another answer is stated, it is none.
     """
     return _REMARK.fullmatch(answer) is not None
+
+
+def is_bare(line: str) -> bool:
+    """Whether the line below a heading is no more than an answer. A sentence there may be about one that the text
+    states in so many words.
+    """
+    if _BEGINS_AN_ANSWER.match(line):
+        return True
+    is_short = len(line.split()) <= _MOST_WORDS or not _WORD.search(line)
+    return is_short and not _NO_ANSWER.match(line.lstrip("*([_"))
 
 
 def announced(step: str, following: str) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from ml.answer_exponents import without_exponents
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
@@ -27,7 +28,7 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_sentences import announced, is_remark, read_on, read_sentence, says_something, trim
+from ml.answer_sentences import announced, is_bare, is_remark, read_on, read_sentence, says_something, trim
 from ml.answer_signs import plainly_written, with_both_signs
 from ml.answer_words import same_but_for_name, same_but_for_unit, same_choice, same_words
 
@@ -44,26 +45,29 @@ _SENTENCE = (
     r"(?P<answer>[^\n]+?)(?=(?<!\bSt)(?<!\bMt)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?<!\bvs)\.[ \t]+[A-Z]|$)"
 )
 _ANSWER_WORD = r"(?:final[ \t]+)?answer"
+_HEADING = re.compile(
+    r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _MARKED = (
     # GSM8K's mark, also behind a sentence. A heading of a step or of the answer looks the same, and states none itself.
     re.compile(
         r"(?<!#)####(?!#)(?![ \t*]*(?:step[ \t]*\d|" + _ANSWER_WORD + r"\b))[ \t]*(?P<answer>[^\n]+)",
         re.IGNORECASE,
     ),
-    re.compile(
-        r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
-        re.IGNORECASE | re.MULTILINE,
-    ),
+    _HEADING,
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
 )
+# Only this may be a remark on an answer that stands elsewhere: a box, a mark and a colon are followed by the answer.
+_SAID = re.compile(
+    # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
+    r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|(?P<supposed>would[ \t]+be)(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
+    + _COLON
+    + _SENTENCE,
+    re.IGNORECASE | re.MULTILINE,
+)
 _IN_A_SENTENCE = (
-    re.compile(
-        # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
-        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|(?P<supposed>would[ \t]+be)(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
-        + _COLON
-        + _SENTENCE,
-        re.IGNORECASE | re.MULTILINE,
-    ),
+    _SAID,
     re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
@@ -90,36 +94,61 @@ class Verdict:
         return self.primary == self.strict
 
 
+class Stated(NamedTuple):
+    """An answer that a text states; one that is not firm may be a remark, or a sentence below a heading, and counts
+    only where there is no other.
+    """
+
+    answer: str
+    is_firm: bool
+
+
 def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     """The final answer that `text` states, or None. supposed: also one that "would be" it, which may hold under a
     condition only that the text goes on to drop, and one that may be a remark, as that it is correct.
 
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
-    one counts, because a solution may correct itself. A remark counts only where there is nothing else.
+    one counts, because a solution may correct itself. A remark counts only where there is nothing else, and so
+    does a sentence below a heading.
     """
+    stated = _stated_in(text, supposed)
+    return None if stated is None else stated.answer
+
+
+def _stated_in(text: str, supposed: bool = True) -> Stated | None:
     if (boxed := _last_boxed(text)) is not None:
-        return boxed.strip()
+        return Stated(boxed.strip(), is_firm=True)
     stated = [
-        (read is trim or not is_remark(answer), match.start(), answer)
+        (_is_firm(match, answer), match.start(), answer)
         for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
-        if (supposed or not match.groupdict().get("supposed"))
-        and says_something(answer := read(read_on(text, *match.span("answer"))))
+        if says_something(answer := read(read_on(text, *match.span("answer"))))
+        and (supposed or not _may_be_none(match, answer))
     ]
     if not stated:
         return None
     is_firm, _, last = max(stated)
-    return last if is_firm or supposed else None
+    return Stated(last, is_firm)
 
 
-def stated_by(step: str, before: str | None) -> str | None:
+def _may_be_none(match: re.Match[str], answer: str) -> bool:
+    return match.re is _SAID and (bool(match["supposed"]) or is_remark(answer))
+
+
+def _is_firm(match: re.Match[str], answer: str) -> bool:
+    if match.re is _HEADING:
+        return is_bare(match["answer"])
+    return match.re is not _SAID or not is_remark(answer)
+
+
+def stated_by(step: str, before: str | None) -> Stated | None:
     """What a prose step states as the answer, also where only the prose step before it says that it is one."""
-    answer = extract_final_answer(step)
-    if answer is not None or before is None:
-        return answer
+    stated = _stated_in(step)
+    if stated is not None or before is None:
+        return stated
     both = announced(before, step)
-    return None if both is None else extract_final_answer(both)
+    return None if both is None else _stated_in(both)
 
 
 def boxed_answer(text: str) -> str | None:

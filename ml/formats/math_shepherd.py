@@ -13,7 +13,7 @@ from ml.records import LabelledSolution, Problem, Solution
 from ml.said import Said
 
 TAG = "ки"
-FIRST_STEP = "Step 1:"
+FIRST_STEP, SECOND_STEP = "Step 1:", "Step 2"
 SIGNS = {"+": 1, "-": 0}
 KEYS = frozenset({"input", "label"})
 READS = frozenset({"input", "label", "task"})
@@ -27,7 +27,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """
     pieces = fields.text(record, "input").split(TAG)
     hard = _labels(pieces, fields.text(record, "label"))
-    if _begin_of_steps(pieces[0]) is None and len(pieces) > 2 and _begin_of_steps(pieces[1]) is not None:
+    if _has_label_in_problem(pieces):
         # A few published lines have a label inside their problem, which is none.
         pieces[:2] = [f"{pieces[0].rstrip()} {pieces[1].lstrip()}"]
         del hard[0]
@@ -46,6 +46,16 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     extra: dict[str, Any] = {"hard": hard} | ({} if task is None else {"task": task})
     problem = Problem(str(line), question.strip())
     yield LabelledSolution(line, Solution(str(line), problem, chain(steps), extra=extra))
+
+
+def _has_label_in_problem(pieces: list[str]) -> bool:
+    """Whether the first tag stands before the steps begin. A step may speak of "step 1:" as well, in the middle of its
+    sentence or behind a later mark.
+    """
+    if len(pieces) < 3 or _begin_of_steps(pieces[0]) is not None:
+        return False
+    before, mark, _ = pieces[1].partition(FIRST_STEP)
+    return bool(mark) and SECOND_STEP not in pieces[0] + before
 
 
 def _begin_of_steps(piece: str) -> int | None:

@@ -9,9 +9,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from ml.answer_grading import NoVerdict
-from ml.answer_sentences import is_remark
+from ml.answers import Stated, boxed_answer, extract_final_answer, judge, judge_at_once, stated_by
 from ml.answers import Verdict as Opinions
-from ml.answers import boxed_answer, extract_final_answer, judge, judge_at_once, stated_by
 from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
@@ -122,11 +121,11 @@ def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int
     end = len(steps)
     for code in (*reversed(codes), -1):
         stated = _stated_answers(steps, range(code + 1, end))
-        firm = next((found for found in stated if not is_remark(found[1])), None)
+        firm = next(((place, found.answer) for place, found in stated if found.is_firm), None)
         if firm is not None:
             return firm
         if stated and remark[1] is None:
-            remark = stated[0]
+            remark = (stated[0][0], stated[0][1].answer)
         if code >= 0:
             boxed = boxed_answer(split_code(steps[code])[0])
             answer, printed = boxed or printed or extract_final_answer(steps[code]), None
@@ -136,14 +135,14 @@ def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int
     return remark
 
 
-def _stated_answers(steps: Sequence[str], prose: range) -> list[tuple[int, str]]:
+def _stated_answers(steps: Sequence[str], prose: range) -> list[tuple[int, Stated]]:
     """What prose steps state, the last first, or what the last box among them holds; each with its place."""
     places = prose[::-1]
     for place in places:
         if (boxed := boxed_answer(steps[place])) is not None:
-            return [(place, boxed)]
+            return [(place, Stated(boxed, is_firm=True))]
     found = (
         (place, stated_by(steps[place], steps[place - 1] if place > prose.start else None))
         for place in places
     )
-    return [(place, answer) for place, answer in found if answer is not None]
+    return [(place, stated) for place, stated in found if stated is not None]

@@ -53,7 +53,8 @@ def test_two_opinions_on_one_answer(answer, reference, primary, strict):
     "percentage,number",
     [
         (r"12.5\%", "12.5"),
-        ("0.5 %", "0.5"),
+        ("0.5 %", r"0.5\%"),
+        ("1.5 %", "1.5"),
         (r"66.67\%", "66.67"),
         (r"33\frac13\%", r"33\frac13"),
         (r"1,250\%$", "$1250$"),
@@ -71,6 +72,21 @@ def test_a_percentage_is_its_number_without_the_sign_also_where_that_is_not_whol
 def test_a_percentage_is_no_other_number(percentage, number):
     for one, other in ((percentage, number), (number, percentage)):
         assert not judge(one, other).primary and not judge(one, other).strict
+
+
+@pytest.mark.parametrize(
+    "percentage,number",
+    [
+        ("0.5%", r"\frac{1}{2}"),
+        ("0.5 %", "0.5"),
+        (r"-0.5\%", "-0.5"),
+        ("12.5%", "$12.50"),
+        (r"12.5\%", r"\$12.50"),
+    ],
+)
+def test_a_percentage_is_not_surely_a_share_or_a_price(percentage, number):
+    for one, other in ((percentage, number), (number, percentage)):
+        assert not judge(one, other).primary
 
 
 def test_an_absent_answer_is_wrong_to_both_opinions():

@@ -83,6 +83,14 @@ from tests.data import real_data
         ("**Answer**\n$x^2$", "x^2"),
         ("**Final Answer**\n\nThe final answer is 12.", "12"),
         ("**Answers**\n12", None),
+        ("So the answer is 18.\n\n**Final Answer**\nJohn has 18 apples.", "18"),
+        ("So the answer is 5.\n\n**Answer**\n\n(see above)", "5"),
+        ("So the answer is 5.\n\n**Answer**\nsee above.", "5"),
+        ("The answer is 5.\n\n**Answer**\n6 in all, with both.", "6 in all, with both"),
+        ("The answer is 5.\n\n**Answer**\ntwenty apples", "twenty apples"),
+        ("The answer is 5.\n\n**Answer**\nx + y + z = 1", "x + y + z = 1"),
+        ("The answer is 5.\n\n**Answer**\n$x + y + \\frac{1}{2}$", "x + y + \\frac{1}{2}"),
+        ("**Final Answer**\nJohn has 18 apples.", "John has 18 apples"),
         (r"Put the answer in \boxed{}. The answer is 12.", "12"),
         (r"So \boxed{4}, in \boxed{ }", "4"),
         (r"in \boxed{}", None),
@@ -103,6 +111,11 @@ def test_final_answers_are_found_in_every_form(text, answer):
         ("The answer is $5$, so we are done.", "5"),
         ("The answer is **12**, i.e. a dozen.", "12"),
         ("The answer is 12, that is, a dozen.", "12"),
+        ("The answer is the largest such number, namely $7$.", "the largest such number, namely $7$"),
+        ("The answer is the smaller root, that is, $-3$.", "the smaller root, that is, $-3$"),
+        ("The answer is twelve, i.e. 12.", "twelve, i.e. 12"),
+        ("The answer is half, i.e. 1/2.", "half, i.e. 1/2"),
+        ("The answer is x = 5, namely a prime.", "x = 5"),
         ("The answer is therefore 5.", "5"),
         ("The answer is, therefore, 5.", "5"),
         ("The answer is **therefore 5**.", "5"),
@@ -115,6 +128,15 @@ def test_final_answers_are_found_in_every_form(text, answer):
         ("The answer would be (B).", "(B)"),
         ("The answer would be the sum of both.", None),
         ("The answer is obtained by adding both.", None),
+        ("The answer is the sum of both, as expected.", None),
+        ("The answer is the sum of the roots is $5$.", "the sum of the roots is $5$"),
+        (r"The answer is the ratio of the areas, $\frac{1}{4}$.", r"the ratio of the areas, $\frac{1}{4}$"),
+        ("The answer is the sum of these: $3+4=7$.", "the sum of these: $3+4=7$"),
+        ("The answer is the product of all primes, 30.", "the product of all primes, 30"),
+        ("The answer is the sum of both and equals 5.", "the sum of both and equals 5"),
+        (r"The answer is in simplest form, $\frac{3}{4}$.", r"in simplest form, $\frac{3}{4}$"),
+        ("The answer is in simplest form.", None),
+        ("The answer is in rightmost place.", "in rightmost place"),
         ("The answer is that there are more.", None),
         ("The answer is not 5.", None),
         ("The answer is 6. The answer is not 5.", "6"),
@@ -189,9 +211,8 @@ def test_marks_alone_are_no_answer_and_displayed_latex_is_read_to_its_end(text, 
 )
 def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
     assert not load_prompt("prose").one_step(text, 9, stopped=True, ended=False).finished
-    assert (
-        load_prompt("prose").one_step("The answer is 3, as expected.", 9, stopped=True, ended=False).finished
-    )
+    for end in ("The answer is 3, as expected.", "## Answer\nJohn has 18 apples.", "Answer: invalid"):
+        assert load_prompt("prose").one_step(end, 9, stopped=True, ended=False).finished
 
 
 @pytest.mark.parametrize(
@@ -213,6 +234,8 @@ def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
         ("The answer is", " *", ""),
         ("Answer", "*", "y"),
         ("The answer is", " therefore", ""),
+        ("The answer is the sum of", " ,", ""),
+        ("The answer is the sum of ,", " ", ""),
         ("The answer is therefore", " ", "x"),
         ("The answer is found to", " ", "x"),
         ("The answer is 5", ", ", "x"),

@@ -71,6 +71,20 @@ def test_signs_inside_steps_are_not_labels():
             ("Step 1: 1",),
             [0],
         ),
+        (
+            "Find x? First: 5 ки\nFrom step 1: we get 6 ки",
+            "Find x? First: 5 +\nFrom step 1: we get 6 -",
+            "Find x?",
+            ("First: 5", "From step 1: we get 6"),
+            [1, 0],
+        ),
+        (
+            "Find x? First: 5 ки\nStep 2: as in Step 1: 6 ки",
+            "Find x? First: 5 -\nStep 2: as in Step 1: 6 +",
+            "Find x?",
+            ("First: 5", "Step 2: as in Step 1: 6"),
+            [0, 1],
+        ),
     ],
 )
 def test_published_math_shepherd_lines_need_not_begin_their_first_step_with_its_mark(
