@@ -110,9 +110,10 @@ def _toggle(node: TreeNode, address: str, toggled: Sequence[int], x: float, y: f
     sign = "−" if node.is_open else f"+{count}"
     # A hidden number needs room; the link to the next column starts behind the round handle of an open one.
     wide = 22 if node.is_open else 14 + 7 * len(sign)
+    # Without a delay to settle: what is pressed in it would be a link like any other, and one more page to go back.
     return format_html(
         '<a id="fold-{id}" class="tree-fold" href="{href}#node-{id}" hx-get="{href}" hx-target="#tree-pane"'
-        ' hx-swap="outerHTML" hx-replace-url="true" tabindex="-1" aria-label="{label}">'
+        ' hx-swap="outerHTML settle:0ms" hx-replace-url="true" tabindex="-1" aria-label="{label}">'
         '<rect x="{left}" y="{top}" width="{wide}" height="22" rx="11"/>'
         '<text x="{x}" y="{ty}">{sign}</text></a>',
         id=node.id, href=f"{address}?{state}", label=label, x=x + WIDTH + 1 + wide / 2,
