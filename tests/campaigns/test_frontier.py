@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import frontier, sections, services
+from labelsite.campaigns import frontier, queue, sections, services
 from labelsite.campaigns.models import Assignment, Campaign, Task
 from labelsite.campaigns.reasons import NothingLeft
 from labelsite.campaigns.settling import open_again
@@ -54,7 +55,9 @@ def test_what_a_person_has_done_is_not_walked_past_again(campaign: Campaign, per
     assert walked_past(campaign, person) == 2
 
 
-def test_whoever_has_a_frontier_claims_with_as_many_statements_as_who_has_none(campaign, person):
+def test_whoever_has_a_frontier_claims_with_as_many_statements_as_who_has_none(campaign, person, monkeypatch):
+    # Once in a while a claim takes back expired leases, whoever makes it.
+    monkeypatch.setattr(queue._sweep, "next_at", inf)
     with CaptureQueriesContext(connection) as first:
         lease = claim_next(campaign, person)
     finish(lease)
