@@ -98,6 +98,9 @@ def judged(task) -> Annotation:
         ("exposure", "before"),
         ("origin", "import"),
         ("extra", {"written": [1]}),
+        ("reason", "another"),
+        ("total_time_ms", 1),
+        ("guideline_version", 2),
     ],
 )
 def test_nothing_that_a_judgement_says_can_be_overwritten(judged, field, value) -> None:
