@@ -84,8 +84,10 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     # The last look was at this very model.
     figures = fitted.figures
     if figures is None:
-        tokenizer, bfloat16 = ready.base.tokenizer, ready.settings.bfloat16
-        figures = validation_figures(model, tokenizer, card, ready.rows, group, bfloat16)
+        tokenizer, settings = ready.base.tokenizer, ready.settings
+        figures = validation_figures(
+            model, tokenizer, card, ready.rows, group, settings.bfloat16, settings.tokens_per_row
+        )
     card["metrics"] = {
         "train_loss": fitted.run.history[-1]["loss"],
         "train_accuracy": fitted.run.history[-1]["accuracy"],

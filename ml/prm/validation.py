@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from ml.errors import MisstepError
 from ml.evaluation.first_mistake import AT_THRESHOLD, Scores, first_mistake_report
 from ml.prm.distributed import Group
 from ml.prm.example import Example
@@ -17,6 +20,7 @@ from ml.prm.training_settings import TrainingSettings
 from ml.prm.update import normaliser_in
 from ml.prm.validation_reading import Problem, Reading, problems_of
 from ml.prm.validation_steps import Asked, asked_of, has_something, step_figures
+from ml.said import Said
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, has_verdict
 
@@ -77,12 +81,14 @@ def validation_figures(
     rows: Sequence[SnapshotRow],
     group: Group,
     bfloat16: bool = False,
+    tokens_per_row: int = TOKENS_PER_ROW,
 ) -> dict[str, Any] | None:
     """First-mistake and step figures on the snapshot's validation split; None where it has nothing to measure.
 
     Each process scores its share, and all hear the figures. The weights may be split.
     """
-    return _measured(Scorer(model, tokenizer, card, bfloat16=bfloat16), rows, group)[1]
+    scorer = Scorer(model, tokenizer, card, bfloat16=bfloat16)
+    return _measured(scorer, rows, group, limit=min(tokens_per_row, TOKENS_PER_ROW))[1]
 
 
 def _measured(
@@ -122,6 +128,8 @@ def _read(
         except _Stopped:
             # The others wait for this process's word.
             is_whole = False
+        except torch.OutOfMemoryError as error:
+            raise _out_of_memory(reading.limit) from error
     heard: dict[int, list[Scores]] = {}
     loss = 0.0
     for part in group.gathered((reading.loss, reading.scores) if is_whole else None):
@@ -130,6 +138,17 @@ def _read(
         loss += part[0]
         heard.update(part[1])
     return loss, [heard[place] for place in range(len(asked))]
+
+
+def _out_of_memory(tokens: int) -> MisstepError:
+    return MisstepError(
+        Said(
+            "the device ran out of memory at the validation split, in packed rows of up to %(tokens)s tokens, expected"
+            " room for them: every update that it came after is kept, and the same command goes on from there, without"
+            " --trees problem with a lower --tokens-per-row, too",
+            tokens=tokens,
+        )
+    )
 
 
 def _read_anything(scorer: Scorer, one: Asked) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from ml.errors import MisstepError
 from ml.prm import run as running
+from ml.prm.validation_reading import Reading
 from ml.prm.validation_steps import chosen
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.test_learning_rates import given_base
@@ -130,3 +131,20 @@ def test_what_the_validation_found_is_reported_however_fresh_the_last_report_is(
         line["progress"] for line in lines if "validation_loss" in line.get("progress", {}).get("metrics", {})
     ]
     assert [report["done"] for report in told] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("asked", [(), ("--validate-every", "3")])
+def test_a_device_without_memory_for_the_validation_split_ends_the_run_in_one_line_and_keeps_its_updates(
+    tmp_path, capsys, monkeypatch, asked
+):
+    def fill(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    snapshot = snapshot_of(tmp_path)
+    with monkeypatch.context() as full, pytest.raises(MisstepError) as error:
+        full.setattr(Reading, "_read_row", fill)
+        trained(tmp_path, capsys, "--tokens-per-row", "512", *asked, snapshot=snapshot)
+    [words] = str(error.value).splitlines()
+    assert "at the validation split, in packed rows of up to 512 tokens" in words
+    _, result = trained(tmp_path, capsys, "--tokens-per-row", "256", *asked, snapshot=snapshot)
+    assert result["metrics"]["validation"]["count"] > 0
