@@ -118,7 +118,8 @@ def _marking(parse: Parse, module: ModuleType, format: str, keys: KeyLog | None)
     def marked(record: Record, line: int) -> Iterator[LabelledSolution]:
         _refuse_others(record, module, format)
         for labelled in parse(record, line):
-            yield labelled if id_key in record else replace(labelled, is_numbered=True)
+            has_id = id_key is not None and record.get(id_key) is not None
+            yield labelled if has_id else replace(labelled, is_numbered=True)
         if keys is not None:
             keys.note(module, record)
 

@@ -165,3 +165,8 @@ def identity(record: Record, key: str) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 200:
         raise refuse(key, value, "an id: a text of at most 200 characters, or a whole number")
     return value
+
+
+def identity_or_line(record: Record, key: str, line: int) -> str:
+    """The record's id, or the number of its line where it has none: tables write a missing one as null."""
+    return str(line) if record.get(key) is None else identity(record, key)

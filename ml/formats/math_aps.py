@@ -59,7 +59,7 @@ def unread_inside(record: Record) -> Iterator[str]:
 
 def problem_of(record: Record, line: int) -> Problem:
     """The problem of a line, which may be all it tells: a tree can be a bare root."""
-    identity = fields.identity(record, "question_id") if "question_id" in record else str(line)
+    identity = fields.identity_or_line(record, "question_id", line)
     return Problem(identity, fields.text(record, "question"), fields.short_answer(record, "final_answer"))
 
 

@@ -30,7 +30,7 @@ READS = frozenset(
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """One line, one solution per sample, with ids PROBLEM/INDEX. Raises Unreadable."""
-    identity = fields.identity(record, "id") if "id" in record else str(line)
+    identity = fields.identity_or_line(record, "id", line)
     problem = Problem(
         id=identity,
         text=fields.text(record, "problem"),

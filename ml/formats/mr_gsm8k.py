@@ -40,7 +40,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     with the label rule that they break, so that the file imports whole and nothing trains on them.
     """
     steps = fields.texts(record, "model_output_steps")
-    identity = fields.identity(record, "uuid") if "uuid" in record else str(line)
+    identity = fields.identity_or_line(record, "uuid", line)
     annotation, broken = _annotation(record, len(steps))
     problem = Problem(
         id=identity,

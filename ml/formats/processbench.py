@@ -22,7 +22,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """One line, one solution with one annotation. Raises Unreadable."""
     steps = fields.texts(record, "steps")
     label = fields.integer(record, "label", low=-1, high=len(steps) - 1)
-    identity = fields.identity(record, "id") if "id" in record else str(line)
+    identity = fields.identity_or_line(record, "id", line)
     solution = Solution(
         id=identity,
         problem=Problem(id=identity, text=fields.text(record, "problem")),

@@ -41,7 +41,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
 
 def solution_of(record: Record, line: int, reads: frozenset[str]) -> Solution:
     """The solution that a line describes; the line number is its id where it has none."""
-    identity = fields.identity(record, "id") if "id" in record else str(line)
+    identity = fields.identity_or_line(record, "id", line)
     problem = Problem(
         id=identity, text=fields.text(record, "problem"), answer=fields.short_answer(record, "answer")
     )

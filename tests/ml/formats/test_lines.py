@@ -98,6 +98,13 @@ def test_an_escaped_backslash_before_u0000_is_ordinary_text(tmp_path):
     ]
 
 
+def test_a_table_s_null_is_no_id_and_the_line_s_number_stands_for_it(tmp_path):
+    path = tmp_path / "table.jsonl"
+    path.write_bytes(line(id=None) + line(id=None) + line(id="c"))
+    found = list(formats.read(path, "processbench"))
+    assert [(one.solution.id, one.is_numbered) for one in found] == [("1", True), ("2", True), ("c", False)]
+
+
 def test_utf_16_is_called_by_its_name_and_not_told_line_by_line(tmp_path):
     path = tmp_path / "windows.jsonl"
     path.write_bytes("{}\n{}\n".encode("utf-16"))
