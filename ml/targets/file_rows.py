@@ -34,6 +34,8 @@ from ml.targets.snapshot_rows import labelled as labelled_rows
 QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
 # What a format's own file says of rollouts (`Solution.extra`): hard or soft estimations.
 OWN_SERIES = ("hard", "soft")
+# What a line may leave out that another line of the same solution says.
+FACTS = ("final_answer", "is_correct", "generator")
 # What a second method says of a solution: {"first_mistake": ...}, or None where it has no verdict.
 Second = Callable[[Solution], dict[str, int | None] | None]
 
@@ -117,9 +119,7 @@ def _distinct(
         item = found.setdefault(key, _Item(one.line, solution))
         if item.solution is not solution:
             dropped["repeated_solutions"] += 1
-            item.solution = replace(
-                item.solution, positions=joined(item.solution.positions, solution.positions)
-            )
+            item.solution = _one_solution(item.solution, solution)
         estimate = estimates.get(solution.id)
         if estimate is not None and len(estimate.steps) != len(solution.steps):
             told = f"record {solution.id}: estimates of {len(estimate.steps)} steps"
@@ -129,6 +129,14 @@ def _distinct(
         if (look := look_of(one, {look.annotator for look in item.looks}, dropped)) is not None:
             item.looks.append(renumbered(look, solution.positions, item.solution.positions))
     return list(found.values())
+
+
+def _one_solution(first: Solution, later: Solution) -> Solution:
+    """The first line's solution, with the alternatives of a later one, and what only that one knows of it."""
+    known = {name: getattr(later, name) for name in FACTS if getattr(first, name) is None}
+    answer = later.problem.answer if first.problem.answer is None else first.problem.answer
+    problem = replace(first.problem, answer=answer)
+    return replace(first, positions=joined(first.positions, later.positions), problem=problem, **known)
 
 
 def look_of(labelled: LabelledSolution, taken: Set[str], dropped: Counter[str]) -> Look | None:

@@ -184,9 +184,10 @@ def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[
 
 def _with_posterior(row: SnapshotRow, posterior: list[float] | None) -> SnapshotRow:
     """The row with this posterior in place of one that an earlier fusion left."""
-    if posterior is None and (row.human or {}).get("posterior") is None:
-        return row
-    return replace(row, human={**(row.human or {}), "posterior": posterior})
+    people = {name: said for name, said in (row.human or {}).items() if name != "posterior"}
+    if posterior is not None:
+        people["posterior"] = posterior
+    return row if people == (row.human or {}) else replace(row, human=people or None)
 
 
 def search_methods(rows: Iterable[SnapshotRow]) -> set[str | None]:

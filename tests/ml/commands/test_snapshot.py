@@ -79,6 +79,18 @@ def test_solutions_of_one_text_of_a_problem_are_of_one_problem_in_one_split(tmp_
     assert found[0].human["annotators"] == 2 and told["filters"] == {"repeated_solutions": 1}
 
 
+def test_what_only_a_later_line_knows_of_a_solution_is_known(tmp_path):
+    solution = {"problem": "2 + 1 = ?", "steps": ["2 + 1 = 4"]}
+    lines = [
+        {**solution, "annotations": [{"annotator": "a", "first_mistake": 0}]},
+        {**solution, "answer": "3", "final_answer": "4", "is_correct": False, "generator": "model",
+         "annotations": []},
+    ]  # fmt: skip
+    path = write_lines(tmp_path / "looks.jsonl", lines)
+    (row,) = rows_from("looks.jsonl", read(path, "annotated"), {}, LabelRule("human"), Counter())
+    assert (row.answer, row.final_answer, row.is_correct, row.generator) == ("3", "4", False, "model")
+
+
 def test_most_of_those_who_looked_at_a_solution_decide(tmp_path, capsys):
     row = replace(sums(2)[0], first_mistake=None)
     rows = [row, replace(row, id="b", first_mistake=1), replace(row, id="c", first_mistake=1)]

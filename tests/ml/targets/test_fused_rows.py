@@ -124,4 +124,12 @@ def test_what_fusion_left_in_a_row_says_nothing_of_the_labels_that_another_rule_
     (fresh,), (fused,) = label_rows([row], rule), label_rows([row], FUSION)
     (again,) = label_rows([fused], rule)
     assert not has_verdict(fresh) and has_verdict(fused) and not has_verdict(again)
-    assert again.labels == fresh.labels and (again.human or {})["posterior"] is None
+    assert again.labels == fresh.labels and "posterior" not in (again.human or {})
+
+
+def test_a_row_that_fusion_knows_by_rollouts_only_is_as_if_nobody_had_looked_under_another_rule():
+    row = four_steps("a", None, {"visits": [4] * 4, "correct": [4, 0, 4, 4]})
+    rule = LabelRule("mixed", after_mistake="keep")
+    (fused,) = label_rows([row], FUSION)
+    assert fused.human is not None and list(fused.human) == ["posterior"]
+    assert list(label_rows([fused], rule)) == list(label_rows([row], rule))
