@@ -35,9 +35,14 @@ class Difference:
 
 
 def find_differences(
-    batch: Sequence[StoredSolution], tasks: Mapping[int, int], users: Mapping[str, int]
+    batch: Sequence[StoredSolution], tasks: Mapping[int, int], users: Mapping[str, int], heard: set[int]
 ) -> list[Difference]:
-    """The records of a batch that say something else than is stored; only what was there before is looked at."""
+    """The records of a batch that say something else than is stored; only what was there before is looked at.
+
+    heard: the solutions without ids of which this import has read a line, to which this batch's are added. The first
+    line says what is known of such a solution, when it is stored and ever after.
+    """
+    heard.update(stored.solution_id for stored in batch if stored.is_new and stored.labelled.is_numbered)
     old = [stored for stored in batch if not stored.is_new]
     if not old:
         return []
@@ -56,8 +61,10 @@ def find_differences(
         row = rows[stored.solution_id]
         place_of_facts = (stored.solution_id, stored.labelled.line)
         facts = NO_FACTS
-        if place_of_facts not in told:
+        if place_of_facts not in told and stored.solution_id not in heard:
             told.add(place_of_facts)
+            if stored.labelled.is_numbered:
+                heard.add(stored.solution_id)
             facts = other_facts(stored.labelled.solution, row, is_numbered=stored.labelled.is_numbered)
         if facts or annotation:
             is_by_another = "generator" in facts.columns and row.generator is not None

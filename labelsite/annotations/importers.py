@@ -59,6 +59,7 @@ class _Reading:
     # Lines that say something else than is stored, each with the names of what.
     differing: dict[int, set[str]] = field(default_factory=dict)
     by_another: bool = False
+    heard: set[int] = field(default_factory=set)
     # The solution of the last record so far: a batch may end between two people's looks at it.
     last_solution: int | None = None
 
@@ -224,7 +225,7 @@ def _compare(
     tasks: dict[int, int],
     users: dict[str, int],
 ) -> None:
-    differences = find_differences(batch, tasks, users)
+    differences = find_differences(batch, tasks, users, reading.heard)
     refused = [each for each in differences if each.is_by_another or not reading.revises]
     for each in refused:
         reading.differing.setdefault(each.stored.labelled.line, set()).update(each.names)

@@ -74,6 +74,18 @@ def test_lines_of_several_people_may_each_have_keys_of_their_own(tmp_path: Path)
     assert Solution.objects.get().extra["metadata"] == {"session": "ann"}
 
 
+@pytest.mark.parametrize("size", [1, 2000])
+def test_of_lines_without_ids_the_first_says_what_is_known_of_their_solution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("labelsite.problems.services.BATCH_SOLUTIONS", size)
+    ann, bo = (looked_at("1 + 1?", **{name: 0}) for name in ("ann", "bo"))
+    path = written(tmp_path / "a.jsonl", {**ann, "is_correct": True}, {**bo, "is_correct": False})
+    first, again = (import_file(path, "annotated", "C") for _ in range(2))
+    assert [(one.new_solutions, one.new_annotations) for one in (first, again)] == [(1, 2), (0, 0)]
+    assert Solution.objects.get().is_correct is True
+
+
 def test_who_looked_twice_at_the_same_content_looked_at_two_solutions(tmp_path: Path) -> None:
     ann, both = looked_at("1 + 1?", ann=0), looked_at("1 + 1?", bo=1, ann=None)
     first = import_file(written(tmp_path / "a.jsonl", ann, both), "annotated", "C")
