@@ -33,6 +33,8 @@ def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
     if arguments.problems and arguments.continuation_style:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")
+    if arguments.problems and arguments.format:
+        raise MisstepError("--format with --problems, expected --solutions FILE, which has one")
     if arguments.solutions and arguments.style:
         expected = (
             "--continuation-style (given solutions have their style; only their rollouts may have another)"

@@ -27,6 +27,7 @@ def files(tmp_path, monkeypatch):
         ),
         (["--method", "rstar", "--searches", "3"], "--searches with rstar, expected a method that has it"),
         (["--continuation-style", "code"], "--continuation-style with --problems, expected --style"),
+        (["--format", "records"], "--format with --problems, expected --solutions FILE"),
     ],
 )
 def test_an_option_that_cannot_act_is_refused(files, options, message):
