@@ -102,12 +102,14 @@ def uncertainty(scores: Sequence[float]) -> Priority:
     return Priority(value, "uncertainty", {"step": str(step + 1), "score": f"{read[step]:.2f}"})
 
 
-def disagreement(scores: Sequence[float], soft: Sequence[float | None]) -> Priority:
+def disagreement(
+    scores: Sequence[float], soft: Sequence[float | None], first_mistake: int | None, *, is_known: bool
+) -> Priority:
     """PRM against rollouts: first a different first mistake, then the largest gap at one step.
 
     scores: per step, from the PRM. soft: per step, the share of correct rollouts, None where not estimated.
-    The rollouts' first mistake is the first step from which none was correct. A different first mistake
-    gives at least 0.5; where rollouts never looked as far as the PRM's, they do not say that there is none. Raises
+    first_mistake: what the run that made the rollouts says itself, 0-based, None for no mistake; its method decides
+    by more than the shares. is_known: whether it can say. A different first mistake gives at least 0.5. Raises
     ValueError where the lengths differ.
     """
     _refuse_impossible(scores)
@@ -118,10 +120,8 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None]) -> Prior
     ]
     widest = max(range(len(gaps)), key=gaps.__getitem__)
     by_score = _first_wrong(scores)
-    by_rollouts = next((index for index, share in enumerate(soft) if share == 0), None)
-    looked_at = by_score if by_rollouts is None else by_rollouts
-    if by_score != by_rollouts and any(share is not None for share in soft[looked_at:]):
-        found = {"prm": by_score, "rollouts": by_rollouts}
+    if is_known and by_score != first_mistake:
+        found = {"prm": by_score, "rollouts": first_mistake}
         facts = {name: str(position + 1) for name, position in found.items() if position is not None}
         kind = "different_first_mistake" if len(facts) == 2 else f"mistake_for_{next(iter(facts))}_only"
         return Priority(0.5 + gaps[widest] / 2, kind, facts)

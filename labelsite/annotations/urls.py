@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("annotate/annotation/<int:pk>/second-look/", history_views.second_look, name="second_look"),
     path("annotate/<int:campaign_id>/quality/", history_views.quality, name="quality"),
     path("campaigns/<int:campaign_id>/exits/", exit_views.exits, name="exits"),
+    path("campaigns/<int:campaign_id>/tasks/<int:task_id>/one-more/", exit_views.one_more, name="one_more"),
     # What becomes of the task depends on its annotations.
     path("campaigns/<int:pk>/tasks/<int:task_id>/kind/", task_kinds.task_kind, name="task_kind"),
     path("people/<int:pk>/reopen/", coverage_views.reopen, name="reopen"),

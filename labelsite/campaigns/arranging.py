@@ -27,7 +27,8 @@ TASK = "labelsite.campaigns.tasks.run_arrangement"
 AT_ONCE = 2000
 
 # Each value is made of the row's own columns, which a claim or a release may have changed just now. Whoever's labels
-# are excluded has a place too, but no say: the overlap counts others.
+# are excluded has a place too, but no say: the overlap counts others. A reviewer's word closes no task, but where it
+# stands on one that is done, nobody more is asked.
 _SET_OVERLAP = """
 UPDATE campaigns_task AS task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
     state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
@@ -37,6 +38,8 @@ FROM (SELECT locked.id AS task, (
           WHERE look.task_id = locked.id AND look.state = 'submitted' AND person.labels_excluded) AS looks
       FROM unnest(%(tasks)s::bigint[]) AS locked (id)) AS unheard
 WHERE task.id = unheard.task AND kind = 'work' AND overlap <> {wanted}
+  AND (state <> 'done' OR NOT EXISTS (
+      SELECT 1 FROM comparison_adjudication AS decision WHERE decision.task_id = task.id AND decision.is_live))
 """.format(wanted="GREATEST(%(overlap)s + unheard.looks, overlap - remaining, 1)")
 # A statement of its own, because it must see the leases of whoever the one before it waited for.
 _CLOSE_THE_LOOKED_AT = """

@@ -58,6 +58,9 @@ class CampaignForm(forms.ModelForm):
                 "Also whoever becomes an annotator later. Without it, only the members whom you choose."
             ),
             "exposure": _("Blind labels are the ones to trust when people and machines are compared."),
+            "adaptive_overlap": _(
+                "Switched on later, it reaches open tasks only: what is done by then stays done."
+            ),
             "guideline": _(
                 "Shown beside every task, together with the decision chart. Formulas as $…$; # heading, **bold**,"
                 " *italics*, - list, `code`, [link](https://…)."

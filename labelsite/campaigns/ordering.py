@@ -179,5 +179,7 @@ def priority_of(ordering: str, identity: str, is_correct: bool | None, evidence:
     if ordering == Ordering.UNCERTAINTY:
         return acquisition.uncertainty(scores)
     if ordering == Ordering.DISAGREEMENT:
-        return acquisition.disagreement(scores, evidence.soft)
+        return acquisition.disagreement(
+            scores, evidence.soft, evidence.first_mistake, is_known=evidence.is_known
+        )
     return acquisition.convincing_wrong(scores, is_correct)

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
+from django.db.models.functions import Greatest, TruncDate
 from django.utils import timezone
 
 from labelsite.accounts.models import User
@@ -25,6 +25,7 @@ from labelsite.campaigns.models import (
     TaskState,
 )
 from labelsite.campaigns.sections import in_order
+from labelsite.campaigns.settling import AGREEING
 from labelsite.campaigns.sweep import IN_HAND, RUN_OUT
 
 DAYS = 14
@@ -80,17 +81,23 @@ class Section:
 
 
 def counts(campaign: Campaign) -> dict[str, Any]:
-    """Tasks by state and looks wanted, free and in somebody's hands, work only; gold and screening beside."""
+    """Tasks by state and looks wanted, free and in somebody's hands, work only; gold and screening beside. An adaptive
+    task has a place for the first person alone, but wants as many as have to agree: it counts at least those.
+    """
     work = Q(kind=TaskKind.WORK)
+    lacking = Greatest(AGREEING - F("overlap"), 0) if campaign.adaptive_overlap else Value(0)
     found = campaign.tasks.aggregate(
         tasks=Count("id", filter=work),
         done=Count("id", filter=work & Q(state=TaskState.DONE)),
         set_aside=Count("id", filter=work & Q(state=TaskState.SET_ASIDE)),
         wanted=Sum("overlap", filter=work, default=0),
         free=Sum("remaining", filter=work & Q(state=TaskState.OPEN), default=0),
+        lacking=Sum(lacking, filter=work & Q(state=TaskState.OPEN), default=0),
         gold=Count("id", filter=Q(kind=TaskKind.GOLD)),
         screening=Count("id", filter=Q(kind=TaskKind.SCREENING)),
     )
+    for looks in ("wanted", "free"):
+        found[looks] += found["lacking"]
     found["share"] = found["done"] / found["tasks"] if found["tasks"] else 0.0
     set_aside = campaign.tasks.filter(work, state=TaskState.SET_ASIDE)
     found["undecided"] = found["set_aside"] - len(decided(set_aside))

@@ -25,6 +25,7 @@ from labelsite.campaigns.models import (
 )
 from labelsite.campaigns.ordering import READS
 from labelsite.campaigns.queue import EVERYBODY
+from labelsite.campaigns.settling import open_again
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
 
@@ -216,6 +217,28 @@ def _source_of(gold: Sequence[int] | None, before: Task, by: User | None) -> str
     if gold == before.gold:
         return before.gold_source
     return decided_by(by.username) if by else "reviewer"
+
+
+def ask_one_more(task: Task, by: User | None = None) -> bool:
+    """Opens finished work for one more person than looked at it; returns whether it was finished.
+
+    Raises MisstepError where the campaign is archived.
+    """
+    refuse_archived(task.campaign)
+    with transaction.atomic():
+        # Three who agreed may have left a place free.
+        places = 0 if task.remaining else 1
+        if not open_again({task.pk: places}):
+            return False
+        fresh = Task.objects.get(pk=task.pk)
+        changed = {
+            "state": (TaskState.DONE.value, fresh.state),
+            "overlap": (fresh.overlap - places, fresh.overlap),
+        }
+        record("task", recorded_name(task), changed, by)
+    # It was put in order when it was open last.
+    arranging.arrange(task.campaign, places=False, order=True)
+    return True
 
 
 @transaction.atomic

@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from labelsite.accounts.models import Change, User
 from labelsite.annotations.models import FinishReason
 from labelsite.annotations.templatetags.exits import exit_count
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.reasons import NothingLeft
+from labelsite.jobs.models import ARRANGE, Job
+from tests.annotations.submissions import STEPS, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -67,3 +73,76 @@ def test_the_campaigns_page_counts_them_and_leads_there(client, campaign) -> Non
 def test_an_annotator_does_not_read_what_others_wrote(client, campaign) -> None:
     client.force_login(make_user(username="cat"))
     assert client.get(reverse("annotations:exits", args=[campaign.pk])).status_code == 403
+
+
+def given_up(**fields) -> tuple[Task, User, User]:
+    """A finished task, the one person who looked at it, and another one."""
+    first, second = make_user(), make_user()
+    campaign = make_campaign(members=[first, second], **fields)
+    task = make_task(campaign, make_solution(STEPS), state="done", overlap=1)
+    make_annotation(task, first, [1], finish_reason=FinishReason.GIVE_UP, reason="too long for me")
+    return task, first, second
+
+
+def press(client, task: Task, page: str = ""):
+    address = reverse("annotations:one_more", args=[task.campaign_id, task.pk])
+    return client.post(f"{address}?kind=give_up", {page: ""} if page else {}, follow=True)
+
+
+def standing(task: Task) -> tuple[str, int, int]:
+    task.refresh_from_db()
+    return task.state, task.overlap, task.remaining
+
+
+def test_a_solution_that_was_given_up_goes_to_one_more_person_however_often_that_is_asked(client) -> None:
+    task, first, second = given_up()
+    reviewer = make_user("reviewer")
+    client.force_login(reviewer)
+    assert "open for one more person" in press(client, task).content.decode()
+    assert "open already, and a place is free" in press(client, task).content.decode()
+    assert standing(task) == ("open", 2, 1)
+    assert Job.objects.get().verb == ARRANGE
+    assert isinstance(claim_next(task.campaign, first), NothingLeft)
+    lease = claim_next(task.campaign, second)
+    assert "somebody&#x27;s hands" in press(client, task).content.decode()
+    submit(lease, 1, 1, 1)
+    assert standing(task) == ("done", 2, 0)
+    name = f"{task.pk} · {task.campaign.name}"
+    told = Change.objects.order_by("pk").values_list("by__username", "kind", "name", "field", "old", "new")
+    assert list(told) == [
+        (reviewer.username, "task", name, "state", "done", "open"),
+        (reviewer.username, "task", name, "overlap", 1, 2),
+    ]
+
+
+@pytest.mark.parametrize(("page", "path"), [("", "/exits/"), ("opinions", "/comparison/tasks/")])
+def test_the_button_stands_beside_what_is_done_and_leads_back_to_its_page(client, page, path) -> None:
+    task, *_ = given_up()
+    client.force_login(make_user("reviewer"))
+    name = "comparison:task" if page else "annotations:exits"
+    address = reverse(name, args=[task.campaign_id, *([task.pk] if page else [])])
+    assert "One more person" in client.get(address).content.decode()
+    shown = press(client, task, page)
+    assert path in shown.redirect_chain[-1][0] and shown.redirect_chain[-1][0].endswith("?kind=give_up")
+    assert "One more person" not in shown.content.decode()
+
+
+def test_a_place_that_three_who_agreed_left_free_is_the_one_more_persons(client) -> None:
+    task, *_ = given_up(adaptive_overlap=True)
+    Task.objects.update(overlap=5, remaining=1)
+    client.force_login(make_user("reviewer"))
+    press(client, task)
+    assert standing(task) == ("open", 5, 1)
+
+
+def test_what_is_set_aside_or_archived_and_whoever_is_no_reviewer_opens_nothing(client) -> None:
+    task, first, _ = given_up()
+    client.force_login(first)
+    assert press(client, task).status_code == 403
+    client.force_login(make_user("reviewer"))
+    Task.objects.update(state="set_aside")
+    assert "Only work that is done" in press(client, task).content.decode()
+    Task.objects.update(state="done")
+    Campaign.objects.update(is_archived=True)
+    assert "is archived, expected it to be restored first" in press(client, task).content.decode()
+    assert standing(task)[0] == "done" and not Change.objects.exists()

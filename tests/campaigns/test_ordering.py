@@ -9,7 +9,7 @@ from labelsite.campaigns.models import Campaign, Ordering, Task
 from labelsite.campaigns.ordering import place_new, reorder, top_of_queue, waiting
 from labelsite.jobs.models import ARRANGE, Job
 from labelsite.problems.models import Solution
-from tests.factories import make_campaign, make_scores, make_solution, make_task
+from tests.factories import make_campaign, make_estimates, make_scores, make_solution, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +115,33 @@ def test_a_step_without_a_score_on_the_way_leaves_a_solution_unscored() -> None:
     reorder(task.campaign)
     task.refresh_from_db()
     assert (task.priority, task.priority_reason) == (-1.0, "unscored")
+
+
+@pytest.mark.parametrize(
+    ("first_mistake", "is_known", "reason"),
+    [
+        # A right rollout in twenty counts as luck, so the run names the step that the PRM names.
+        (1, True, "score_gap gap=0.20 step=1"),
+        (None, True, "mistake_for_prm_only prm=2"),
+        (None, False, "score_gap gap=0.20 step=1"),
+    ],
+)
+def test_disagreement_goes_by_what_the_run_itself_says_of_the_first_mistake(
+    first_mistake: int | None, is_known: bool, reason: str
+) -> None:
+    task = scored(Ordering.DISAGREEMENT, [0.9, 0.1, 0.1])
+    run = make_estimates(task.solution, [0.7, 0.05, 0.0], first_mistake=first_mistake, visits=20)
+    run.solution_estimates.update(is_known=is_known)
+    Campaign.objects.update(estimate_run=run)
+    reorder(task.campaign)
+    task.refresh_from_db()
+    assert task.priority_reason == reason
+
+
+def test_a_solution_that_the_run_never_estimated_is_no_disagreement() -> None:
+    task = scored(Ordering.DISAGREEMENT, [0.9, 0.1, 0.1])
+    run = make_estimates(make_solution(["a"]), [0.0], first_mistake=0)
+    Campaign.objects.update(estimate_run=run)
+    reorder(task.campaign)
+    task.refresh_from_db()
+    assert task.priority == 0.0

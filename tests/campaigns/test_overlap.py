@@ -14,6 +14,7 @@ from labelsite.annotations.coverage import reopen
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task
+from labelsite.comparison.services import adjudicate
 from tests.annotations.submissions import STEPS, submit
 from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_solution, make_task, make_user
@@ -134,3 +135,16 @@ def test_what_was_opened_again_for_others_than_excluded_people_stays_open_under_
     assert (the_task().overlap, the_task().remaining, the_task().state) == (3, 1, "open")
     look(campaign, 2)
     assert (the_task().remaining, the_task().state) == (0, "done")
+
+
+def test_a_done_task_that_a_reviewer_decided_is_opened_by_no_higher_overlap_and_an_open_one_goes_on(
+    campaign: Campaign,
+) -> None:
+    look(campaign, 0)
+    adjudicate(the_task(), make_user("reviewer"), [1])
+    services.update_campaign(campaign, {"overlap": 3})
+    assert (the_task().overlap, the_task().remaining, the_task().state) == (3, 2, "open")
+    services.update_campaign(campaign, {"overlap": 1})
+    assert (the_task().overlap, the_task().remaining, the_task().state) == (1, 0, "done")
+    services.update_campaign(campaign, {"overlap": 2})
+    assert (the_task().overlap, the_task().remaining, the_task().state) == (1, 0, "done")

@@ -121,3 +121,22 @@ def test_a_lease_whose_time_ran_out_is_in_nobodys_hands_also_before_anybody_take
     counts = progress.counts(campaign)
     assert (counts["free"], counts["in_hand"]) == (2, 0)
     assert [row.in_hand for row in progress.members(campaign)] == [0]
+
+
+def test_an_adaptive_campaign_wants_at_least_as_many_looks_of_each_open_task_as_have_to_agree(client) -> None:
+    people = [make_user() for _ in range(2)]
+    campaign = make_campaign(members=people, adaptive_overlap=True)
+    make_task(campaign, make_solution(), overlap=1)
+    make_task(campaign, make_solution(), overlap=5, remaining=2)
+    make_task(campaign, make_solution(), overlap=1, remaining=0, state="done")
+    make_task(campaign, make_solution(), overlap=1, kind=TaskKind.GOLD, gold=[1])
+    counts = progress.counts(campaign)
+    assert (counts["free"], counts["wanted"]) == (3 + 2, 3 + 5 + 1)
+    claim_next(campaign, people[0])
+    counts = progress.counts(campaign)
+    assert (counts["free"], counts["in_hand"]) == (2 + 2, 1)
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/campaigns/{campaign.pk}/").content.decode()
+    assert "<strong>4 + 1</strong><span>looks still wanted at least + in somebody" in page
+    campaign.adaptive_overlap = False
+    assert progress.counts(campaign)["free"] == 2

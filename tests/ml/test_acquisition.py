@@ -55,40 +55,49 @@ def test_uncertainty_does_not_look_past_the_first_mistake():
 
 
 def test_a_different_first_mistake_stands_before_any_gap():
-    different = acquisition.disagreement([0.9, 0.9], [0.5, 0.0])
-    gap = acquisition.disagreement([1.0, 1.0], [0.01, 0.5])
+    different = acquisition.disagreement([0.9, 0.9], [0.5, 0.0], 1, is_known=True)
+    gap = acquisition.disagreement([1.0, 1.0], [0.01, 0.5], None, is_known=True)
     assert different.reason == "first mistake: PRM none, rollouts step 2"
     assert gap.reason == "PRM and rollouts are 0.99 apart at step 1"
     assert different.value > gap.value
 
 
 def test_what_was_not_estimated_is_no_disagreement():
-    assert acquisition.disagreement([0.1, 0.9], [None, None]).value == 0.0
+    assert acquisition.disagreement([0.1, 0.9], [None, None], None, is_known=False).value == 0.0
 
 
-def test_rollouts_that_ended_before_the_prms_mistake_do_not_say_that_there_is_none():
-    ended = acquisition.disagreement([0.9, 0.7, 0.1], [0.8, None, None])
+def test_the_rollouts_first_mistake_is_what_their_run_says_and_not_the_first_step_without_a_right_one():
+    scores, luck, at_the_end = [0.9, 0.1, 0.1], [0.7, 0.05, 0.0], [0.7, 0.5, 0.0]
+    same = acquisition.disagreement(scores, luck, 1, is_known=True)
+    assert same.value < 0.5 and same.reason == "PRM and rollouts are 0.20 apart at step 1"
+    other = acquisition.disagreement(scores, at_the_end, None, is_known=True)
+    assert other.value > 0.5 and other.reason == "first mistake: PRM step 2, rollouts none"
+    later = acquisition.disagreement(scores, at_the_end, 2, is_known=True)
+    assert later.value > 0.5 and later.reason == "first mistake: PRM step 2, rollouts step 3"
+
+
+def test_a_run_that_cannot_say_where_the_first_mistake_is_contradicts_nobody():
+    ended = acquisition.disagreement([0.9, 0.7, 0.1], [0.8, None, None], None, is_known=False)
     assert ended.value < 0.5 and ended.reason == "PRM and rollouts are 0.10 apart at step 1"
-    went_on = acquisition.disagreement([0.9, 0.1, 0.7], [0.8, None, 0.5])
-    assert went_on.value > 0.5 and went_on.reason == "first mistake: PRM step 2, rollouts none"
-    # Rollouts end at their own first mistake.
-    earlier = acquisition.disagreement([0.9, 0.7, 0.1], [0.8, 0.0, None])
-    assert earlier.value > 0.5 and earlier.reason == "first mistake: PRM step 3, rollouts step 2"
+    # A step without an estimate stands before the one that is known to be wrong.
+    gap = acquisition.disagreement([0.9, 0.9, 0.9], [0.8, None, 0.0], None, is_known=False)
+    assert gap.value < 0.5 and gap.reason == "PRM and rollouts are 0.90 apart at step 3"
 
 
 def test_estimates_of_another_solution_are_refused():
     with pytest.raises(ValueError, match="2 scores and 1 estimates"):
-        acquisition.disagreement([0.5, 0.5], [1.0])
+        acquisition.disagreement([0.5, 0.5], [1.0], None, is_known=True)
 
 
 @settings(deadline=None)
 @given(scores, st.data())
 def test_every_priority_lies_between_zero_and_one(drawn, data):
     soft = data.draw(st.lists(st.none() | st.floats(0, 1), min_size=len(drawn), max_size=len(drawn)))
+    places = st.none() | st.integers(0, len(drawn) - 1)
     found = [
         acquisition.convincing_wrong(drawn, data.draw(st.sampled_from([True, False, None]))),
         acquisition.uncertainty(drawn),
-        acquisition.disagreement(drawn, soft),
+        acquisition.disagreement(drawn, soft, data.draw(places), is_known=data.draw(st.booleans())),
         acquisition.random_order(str(drawn)),
     ]
     assert all(0 <= priority.value <= 1 for priority in found)

@@ -83,7 +83,7 @@ def test_a_run_of_rollouts_that_a_campaign_takes_orders_its_queue(tmp_path: Path
         campaign.score_run = make_scores(task.solution, [1.0, 1.0], campaign.score_run)
     campaign.save()
     run = make_estimates(agreed.solution, [1.0, 1.0])
-    make_estimates(disputed.solution, [1.0, 0.0], run)
+    make_estimates(disputed.solution, [1.0, 0.0], run, first_mistake=1)
     use_run(campaign, run)
     agreed.refresh_from_db()
     disputed.refresh_from_db()

@@ -15,7 +15,7 @@ from labelsite.accounts.models import Change, Role
 from labelsite.autolabels.models import EstimateRun, ScoreRun
 from labelsite.autolabels.templatetags.figures import step_numbers
 from labelsite.campaigns.forms import CampaignForm
-from labelsite.campaigns.models import Campaign, MemberState, TaskKind
+from labelsite.campaigns.models import Campaign, MemberState, TaskKind, TaskState
 
 register = template.Library()
 
@@ -36,7 +36,11 @@ NAMES = {
     "kind": _("Kind"),
     "gold": _("Gold"),
 }
-CHOICES = {"role": Role.choices, "state": MemberState.choices, "kind": TaskKind.choices}
+CHOICES = {
+    "role": Role.choices,
+    "state": [*MemberState.choices, *TaskState.choices],
+    "kind": TaskKind.choices,
+}
 RUNS: dict[str, type[EstimateRun] | type[ScoreRun]] = {"estimate_run": EstimateRun, "score_run": ScoreRun}
 
 
