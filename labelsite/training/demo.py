@@ -26,6 +26,7 @@ from labelsite.campaigns.membership import add_everyone
 from labelsite.campaigns.models import Campaign, Exposure
 from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.services import retry
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -114,7 +115,9 @@ def _solutions() -> QuerySet[Solution]:
 
 def _execute(say: Say) -> None:
     """The import queued this; a folder of an earlier version has solutions whose code nobody ran."""
-    jobs = list(Job.objects.filter(verb="execute")) or start_executions(without_outcome(BLIND))
+    ours = Job.objects.filter(verb="execute", created_by=None)
+    jobs = list(ours.filter(spec__solutions__contained_by=list(_solutions().values_list("pk", flat=True))))
+    jobs = jobs or start_executions(without_outcome(BLIND))
     _finish(jobs, say, "running the code of the steps")
 
 
@@ -153,7 +156,13 @@ def _order(campaign: Campaign, checkpoint: Checkpoint, say: Say) -> None:
 
 
 def _finish(jobs: list[Job], say: Say, what: str) -> None:
-    """See the jobs through, telling how far they are: a waiting one is run here, others a worker has."""
+    """See the jobs through, telling how far they are: a waiting one is run here, others a worker has.
+
+    What ended without success before this start is tried again: what stood in its way may be gone.
+    """
+    for job in jobs:
+        retry(job)
+        job.refresh_from_db()
     with _telling(jobs, say, what):
         for job in jobs:
             while job.state in (JobState.QUEUED, JobState.RUNNING):
