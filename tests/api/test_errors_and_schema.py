@@ -15,6 +15,7 @@ from labelsite.accounts.models import User
 from labelsite.api.base import PAGING
 from labelsite.api.schema import _operations
 from labelsite.api.urls import version_1
+from labelsite.campaigns.models import Campaign
 from tests.factories import make_campaign, make_token, make_user
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +65,16 @@ def test_a_word_that_is_no_choice_is_told_with_the_choices(admin: APIClient):
     response = admin.post("/api/v1/campaigns/", {"name": "x", "protocol": "first"}, format="json")
     (said,) = response.json()["errors"]["protocol"]
     assert said == "'first', expected one of first_mistake, every_option, index_only"
+
+
+@pytest.mark.parametrize("asked", ["application/x-ndjson", "application/problem+json", "text/html", "*/*"])
+def test_whoever_asks_for_a_media_type_that_an_answer_has_is_answered(
+    admin: APIClient, campaign: Campaign, asked: str
+):
+    lines = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/", headers={"Accept": asked})
+    assert (lines.status_code, lines.headers["Content-Type"]) == (200, "application/x-ndjson")
+    missing = admin.get("/api/v1/campaigns/0/", headers={"Accept": asked})
+    assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/problem+json")
 
 
 def test_a_wrong_method_is_a_problem_too(admin: APIClient):
