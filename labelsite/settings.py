@@ -288,6 +288,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Step labels for process reward models.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "labelsite.api.schema.tell_refusals",
+    ],
 }
 
 # Seconds that a task stays with a person without a heartbeat, of which the page sends one a minute.

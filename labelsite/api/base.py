@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
@@ -61,6 +62,19 @@ class JsonBody(JSONParser):
             raise ParseError("JSON parse error - nested too deeply") from error
 
 
+class OneShape(DefaultContentNegotiation):
+    """Answers in the one shape that there is, whatever was asked for.
+
+    Downloads and problems are of other media types than the renderer's, which would refuse whoever asks for these.
+    """
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        only = next(iter(renderers))
+        return only, only.media_type
+
+
 class Endpoint(APIView):
     """A view whose refusals are problems. `needs` are permissions on top of being logged in.
 
@@ -71,6 +85,7 @@ class Endpoint(APIView):
     needs: Sequence[type[BasePermission]] = ()
     parser_classes: Sequence[type[BaseParser]] = (JsonBody,)
     renderer_classes = (JSONRenderer,)
+    content_negotiation_class = OneShape
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -20,6 +20,7 @@ from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, NewestFirst
 from labelsite.api.once import KEY, KEY_HEADER, key_of
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import (
+    TASK_OR_NOTHING,
     AnnotationRequest,
     AnnotationSerializer,
     CampaignForAnnotators,
@@ -29,7 +30,6 @@ from labelsite.api.serializers import (
     HeldRequest,
     HeldSerializer,
     JobSerializer,
-    NextTaskSerializer,
     ProblemSerializer,
 )
 from labelsite.campaigns import archive, membership, queue
@@ -68,7 +68,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
             return CampaignSerializer
         return campaign_serializer(self.request)
 
-    @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
+    @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer})
     def post(self, request: Request) -> Response:
         """Make a campaign, as an admin.
 
@@ -89,14 +89,14 @@ class CampaignDetail(Endpoint):
 
     needs = (AdminWrites,)
 
-    @extend_schema(responses={200: CampaignSerializer, 404: ProblemSerializer})
+    @extend_schema(responses={200: CampaignSerializer})
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         return Response(campaign_serializer(request)(campaign).data)
 
     @extend_schema(
         request=CampaignSerializer(partial=True),
-        responses={200: CampaignSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
+        responses={200: CampaignSerializer, 422: ProblemSerializer},
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Change settings of a campaign, as an admin; what is left out stays as it is."""
@@ -113,7 +113,7 @@ class CampaignDetail(Endpoint):
             membership.set_members(campaign, {user.pk for user in members}, self.person)
         return Response(CampaignSerializer(campaign).data)
 
-    @extend_schema(responses={202: JobSerializer, 204: None, 404: ProblemSerializer, 422: ProblemSerializer})
+    @extend_schema(responses={202: JobSerializer, 204: None, 422: ProblemSerializer})
     def delete(self, request: Request, pk: int) -> Response:
         """Remove a campaign that has neither annotations nor snapshots.
 
@@ -126,7 +126,7 @@ class CampaignDetail(Endpoint):
 class NextTask(Endpoint):
     """The task in your hand, else the next of the queue, else why there is none."""
 
-    @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
+    @extend_schema(request=None, responses={200: TASK_OR_NOTHING})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         found = next_payload(campaign.pk, self.person)
@@ -152,7 +152,7 @@ class Draft(Endpoint):
 
     @extend_schema(
         request=DraftRequest,
-        responses={200: DraftSerializer, 404: ProblemSerializer, 409: ProblemSerializer},
+        responses={200: DraftSerializer, 409: ProblemSerializer},
     )
     def put(self, request: Request, pk: int) -> Response:
         given = self.body_as(DraftRequest)
@@ -170,7 +170,6 @@ class Annotations(Endpoint):
         parameters=[KEY],
         responses={
             201: AnnotationSerializer,
-            400: ProblemSerializer,
             404: ProblemSerializer,
             409: ProblemSerializer,
             422: ProblemSerializer,
@@ -215,7 +214,7 @@ class AnnotationLines(Endpoint):
             OpenApiParameter("after", int, description="the id in the last line of the pull before"),
             OpenApiParameter("excluded", str, enum=list(EXCLUDED), default="leave_out"),
         ],
-        responses={(200, JSON_LINES): OpenApiTypes.STR, 400: ProblemSerializer},
+        responses={(200, JSON_LINES): OpenApiTypes.STR},
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         campaign = campaign_or_404(self.person, pk)

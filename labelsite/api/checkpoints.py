@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
@@ -77,7 +77,6 @@ class CheckpointList(Endpoint, ListAPIView[Checkpoint]):
     queryset = Checkpoint.objects.select_related("run")
 
 
-@extend_schema_view(get=extend_schema(responses={200: CheckpointDetailSerializer, 404: ProblemSerializer}))
 class CheckpointDetail(Endpoint, RetrieveAPIView[Checkpoint]):
     """One checkpoint with its card."""
 
@@ -116,8 +115,6 @@ class CheckpointEvaluations(Endpoint, ListAPIView[Evaluation]):
         parameters=[KEY],
         responses={
             202: EvaluationSerializer,
-            400: ProblemSerializer,
-            404: ProblemSerializer,
             422: ProblemSerializer,
         },
     )

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
@@ -73,7 +73,7 @@ class EstimateList(Endpoint, ListAPIView[EstimateRun]):
     @extend_schema(
         request=SearchRequest,
         parameters=[KEY],
-        responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+        responses={202: EstimatesSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
         """Search fresh problems, as an admin, or with `is_pilot` measure what that would cost."""
@@ -91,7 +91,7 @@ class CampaignEstimates(Endpoint):
     @extend_schema(
         request=EstimatesRequest,
         parameters=[KEY],
-        responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+        responses={202: EstimatesSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
@@ -100,7 +100,6 @@ class CampaignEstimates(Endpoint):
         return _started(request, start)
 
 
-@extend_schema_view(get=extend_schema(responses={200: EstimatesSerializer, 404: ProblemSerializer}))
 class Estimates(Endpoint, RetrieveAPIView[EstimateRun]):
     """One run of estimates and how far it is."""
 

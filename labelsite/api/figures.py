@@ -16,7 +16,6 @@ from labelsite.accounts.models import User
 from labelsite.api.base import Endpoint, IsReviewer
 from labelsite.api.machine_lines import asked_run
 from labelsite.api.problems import BadRequest
-from labelsite.api.serializers import ProblemSerializer
 from labelsite.asked import wholes
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns import progress
@@ -144,7 +143,7 @@ class Progress(Endpoint):
 
     needs = (IsReviewer,)
 
-    @extend_schema(responses={200: ProgressSerializer, 404: ProblemSerializer})
+    @extend_schema(responses={200: ProgressSerializer})
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         found = {**progress.counts(campaign), "days": progress.plot(campaign)}
@@ -156,7 +155,7 @@ class Members(Endpoint):
 
     needs = (IsReviewer,)
 
-    @extend_schema(responses={200: MemberSerializer(many=True), 404: ProblemSerializer})
+    @extend_schema(responses={200: MemberSerializer(many=True)})
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         return Response(MemberSerializer(progress.members(campaign), many=True).data)
@@ -182,7 +181,7 @@ class Comparison(Endpoint):
                 description="beside the run, only looks that saw no machine label",
             ),
         ],
-        responses={200: ComparisonSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
+        responses={200: ComparisonSerializer},
     )
     def get(self, request: Request, pk: int) -> Response:
         lens = lens_for(_asked(request.query_params), pk)

@@ -17,7 +17,6 @@ from rest_framework.request import Request
 
 from labelsite.api.base import Endpoint, IsReviewer
 from labelsite.api.problems import BadRequest
-from labelsite.api.serializers import ProblemSerializer
 from labelsite.asked import whole
 from labelsite.autolabels.models import EstimateRun, ScoreRun, StepEstimate, StepScore
 from labelsite.campaigns.access import campaign_or_404
@@ -37,7 +36,7 @@ SCHEMA = extend_schema(
             "after", int, description="the id in the last line of the pull before, of the same run"
         ),
     ],
-    responses={(200, JSON_LINES): OpenApiTypes.STR, 400: ProblemSerializer, 404: ProblemSerializer},
+    responses={(200, JSON_LINES): OpenApiTypes.STR},
 )
 
 

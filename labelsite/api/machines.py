@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import F, Prefetch, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
@@ -74,7 +74,7 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
     @extend_schema(
         request=TrainingRequest,
         parameters=[KEY],
-        responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+        responses={202: TrainingSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
         """Train a process reward model on a snapshot, as an admin."""
@@ -84,7 +84,6 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         return Response(TrainingSerializer(run).data, status=202)
 
 
-@extend_schema_view(get=extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer}))
 class Training(Endpoint, RetrieveAPIView[TrainingRun]):
     """One training run, and the checkpoint that it left."""
 
@@ -101,7 +100,7 @@ class Queue(Endpoint):
 
     @extend_schema(
         parameters=[OpenApiParameter("limit", int, default=50)],
-        responses={200: QueuedTaskSerializer(many=True), 400: ProblemSerializer, 404: ProblemSerializer},
+        responses={200: QueuedTaskSerializer(many=True)},
     )
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)

@@ -14,7 +14,15 @@ from django.utils.safestring import SafeString
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 
+from labelsite.api.once import KEY_HEADER
+from labelsite.api.problems import CONTENT_TYPE
+from labelsite.api.serializers import ANNOTATOR_FIELDS
+
 METHODS = ("get", "post", "put", "patch", "delete")
+PROBLEM = {
+    "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "description": "A refusal.",
+}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -25,6 +33,32 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token <token>"}
+
+
+def tell_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """What no view needs to say of itself; drf-spectacular calls it with the schema that it has made of the views."""
+    for path, methods in result["paths"].items():
+        for method in methods.keys() & set(METHODS):
+            operation = methods[method]
+            told = operation["responses"]
+            refused = {*_refused_anywhere(path, operation), *(status for status in told if status >= "400")}
+            operation["responses"] = dict(sorted({**told, **dict.fromkeys(refused, PROBLEM)}.items()))
+    # What annotators are told of a campaign lacks the rest.
+    campaign = result["components"]["schemas"]["Campaign"]
+    campaign["required"] = [name for name in campaign["required"] if name in ANNOTATOR_FIELDS]
+    return result
+
+
+def _refused_anywhere(path: str, operation: dict[str, Any]) -> Iterator[str]:
+    """How any view refuses what it has in common with others: its address, its reader, its body, its key."""
+    yield from ("400", "401", "403")
+    names = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if "{" in path or "cursor" in names:
+        yield "404"
+    if KEY_HEADER in names:
+        yield from ("409", "410")
+    if "requestBody" in operation:
+        yield "415"
 
 
 @login_required
@@ -104,7 +138,7 @@ def _shape(answer: dict[str, Any]) -> str:
         return ""
     kind, body = next(iter(content.items()))
     name = _name(body.get("schema", {}))
-    return name if kind == "application/json" else f"{name} ({kind})"
+    return name if kind in ("application/json", CONTENT_TYPE) else f"{name} ({kind})"
 
 
 def _marked(text: str) -> SafeString:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import F, QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
@@ -58,7 +58,7 @@ class CampaignScores(Endpoint):
     @extend_schema(
         request=ScoresRequest,
         parameters=[KEY],
-        responses={202: ScoresSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+        responses={202: ScoresSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
@@ -76,7 +76,6 @@ class ScoreList(Endpoint, ListAPIView[ScoreRun]):
     queryset = _runs()
 
 
-@extend_schema_view(get=extend_schema(responses={200: ScoresSerializer, 404: ProblemSerializer}))
 class Scores(Endpoint, RetrieveAPIView[ScoreRun]):
     """One run of scores."""
 

@@ -102,7 +102,7 @@ class Sections(Endpoint):
 
     needs = (IsReviewer, AdminWrites)
 
-    @extend_schema(responses={200: SectionSerializer(many=True), 404: ProblemSerializer})
+    @extend_schema(responses={200: SectionSerializer(many=True)})
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         return Response(SectionSerializer(progress.sections(campaign), many=True).data)
@@ -112,8 +112,6 @@ class Sections(Endpoint):
         responses={
             200: MovedSerializer,
             202: JobSerializer,
-            400: ProblemSerializer,
-            404: ProblemSerializer,
         },
     )
     def post(self, request: Request, pk: int) -> Response:
@@ -136,8 +134,6 @@ class Sections(Endpoint):
         responses={
             200: SectionSerializer(many=True),
             202: JobSerializer,
-            400: ProblemSerializer,
-            404: ProblemSerializer,
             422: ProblemSerializer,
         },
     )
@@ -161,9 +157,7 @@ class MemberSections(Endpoint):
 
     needs = (IsReviewer, AdminWrites)
 
-    @extend_schema(
-        request=KeptRequest, responses={200: KeptRequest, 400: ProblemSerializer, 404: ProblemSerializer}
-    )
+    @extend_schema(request=KeptRequest, responses={200: KeptRequest})
     def put(self, request: Request, pk: int, username: str) -> Response:
         campaign = campaign_or_404(self.person, pk)
         member = get_object_or_404(campaign.memberships, user__username=username)

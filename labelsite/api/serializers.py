@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from labelsite.accounts.models import User
@@ -99,7 +100,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     title = serializers.CharField(source="said")
     error = serializers.CharField(source="failure")
     error_code = serializers.CharField(source="failure.code")
-    created_by = serializers.CharField(source="created_by.username", default=None)
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
 
     class Meta:
         model = Job
@@ -186,6 +187,8 @@ class TaskSerializer(serializers.Serializer[Any]):
     draft = serializers.DictField()
     version = serializers.IntegerField(help_text="of the draft")
     assisted = serializers.BooleanField()
+    attempt = serializers.IntegerField(help_text="how often it was given to you, this time included")
+    why = serializers.CharField(help_text="why it comes now; empty where nothing may be said of it")
     problem = serializers.CharField()
     answer = serializers.CharField(allow_null=True)
     reference = serializers.CharField(allow_null=True)
@@ -195,15 +198,20 @@ class TaskSerializer(serializers.Serializer[Any]):
     guideline_version = serializers.IntegerField()
 
 
-class NothingSerializer(serializers.Serializer[Any]):
+class ReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(help_text="`busy` says to ask again in a few seconds")
     text = serializers.CharField()
 
 
-class NextTaskSerializer(TaskSerializer):
-    """Either a task, or `nothing` with the reason why there is none."""
+class NothingSerializer(serializers.Serializer[Any]):
+    """No task, and the reason why there is none."""
 
-    nothing = NothingSerializer(required=False)
+    nothing = ReasonSerializer()
+
+
+TASK_OR_NOTHING = PolymorphicProxySerializer(
+    "NextTask", serializers=[TaskSerializer, NothingSerializer], resource_type_field_name=None
+)
 
 
 class HeldRequest(OnlyKnownFields):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +26,7 @@ from labelsite.snapshots.exports import (
 from labelsite.snapshots.freezing import freeze_or_queue, start_freeze
 from labelsite.snapshots.models import Snapshot
 
-LINES = {(200, JSON_LINES): OpenApiTypes.STR, 404: ProblemSerializer}
+LINES = {(200, JSON_LINES): OpenApiTypes.STR}
 
 
 def _get_snapshot(pk: int) -> Snapshot:
@@ -48,7 +48,6 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
         responses={
             201: SnapshotSerializer,
             202: JobSerializer,
-            400: ProblemSerializer,
             422: ProblemSerializer,
         },
     )
@@ -77,7 +76,6 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
         return Response(SnapshotSerializer(frozen).data, status=201)
 
 
-@extend_schema_view(get=extend_schema(responses={200: SnapshotSerializer, 404: ProblemSerializer}))
 class SnapshotDetail(Endpoint, RetrieveAPIView[Snapshot]):
     """One snapshot."""
 
@@ -94,7 +92,7 @@ class SnapshotManifest(Endpoint):
 
     needs = (IsReviewer,)
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: ProblemSerializer})
+    @extend_schema(responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Request, pk: int) -> Response:
         return Response(_get_snapshot(pk).manifest)
 

@@ -33,7 +33,7 @@ class Imports(Endpoint):
     @extend_schema(
         request={"multipart/form-data": ImportRequest},
         parameters=[KEY],
-        responses={202: JobSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+        responses={202: JobSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
         given = self.body_as(ImportRequest)
@@ -78,7 +78,7 @@ class JobList(Endpoint, ListAPIView[Job]):
 class JobDetail(Endpoint):
     """One job. `result` has what it made: the id of a snapshot, counts of an import."""
 
-    @extend_schema(responses={200: JobSerializer, 404: ProblemSerializer})
+    @extend_schema(responses={200: JobSerializer})
     def get(self, request: Request, pk: int) -> Response:
         return Response(JobSerializer(job_or_404(request.user, pk)).data)
 
@@ -89,9 +89,7 @@ class JobCancel(Endpoint):
     One that runs ends when its runner next looks, within seconds.
     """
 
-    @extend_schema(
-        request=None, responses={200: JobSerializer, 403: ProblemSerializer, 404: ProblemSerializer}
-    )
+    @extend_schema(request=None, responses={200: JobSerializer})
     def post(self, request: Request, pk: int) -> Response:
         cancel(obedient_job_or_404(request.user, pk))
         return Response(JobSerializer(job_or_404(request.user, pk)).data)
@@ -104,8 +102,6 @@ class JobRetry(Endpoint):
         request=None,
         responses={
             200: JobSerializer,
-            403: ProblemSerializer,
-            404: ProblemSerializer,
             422: ProblemSerializer,
         },
     )

@@ -16,16 +16,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 
 from labelsite.annotations.importers import import_file
 from labelsite.autolabels.executions import start_executions, without_outcome
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates, start_search
-from labelsite.campaigns.membership import add_everyone
 from labelsite.campaigns.models import Campaign, Exposure
 from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.services import retry
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -56,18 +57,31 @@ BASE, LEARNING = "pocket-reader", {"head": "likelihood"}
 
 
 def build(say: Say) -> None:
-    """Make whatever of the demo is not there yet. Raises MisstepError when a stage fails."""
-    samples = _sample(say)
-    campaigns = [_campaign(name, samples, say) for name in EXPOSURES]
-    _execute(say)
-    run = _estimates(say)
-    for campaign in campaigns:
-        if campaign.estimate_run_id != run.pk:
-            update_campaign(campaign, {"estimate_run": run})
-    _search(say)
-    checkpoint = _train(campaigns[0], say)
-    for campaign in campaigns:
+    """Make whatever of the demo is not there yet. Raises MisstepError when a stage fails.
+
+    Once there is the snapshot the campaigns are people's, who may have renamed or deleted them and changed any setting.
+    """
+    snapshot = Snapshot.objects.filter(name=SNAPSHOT_NAME).select_related("campaign").first()
+    blind, *others = _made(snapshot.campaign) if snapshot else _campaigns(say)
+    _execute(blind, say)
+    run = _estimates(blind, say)
+    _search(blind, say)
+    if snapshot is None:
+        for campaign in (blind, *others):
+            _show(run, campaign)
+        snapshot = freeze(Campaign.objects.get(pk=blind.pk), LabelSource.MIXED, name=SNAPSHOT_NAME)
+    checkpoint = _train(snapshot, say)
+    for campaign in (blind, *others):
         _order(campaign, checkpoint, say)
+
+
+def _made(blind: Campaign) -> list[Campaign]:
+    return [blind, *Campaign.objects.filter(name=ASSISTED).exclude(pk=blind.pk)]
+
+
+def _campaigns(say: Say) -> list[Campaign]:
+    samples = _sample(say)
+    return [_campaign(name, samples, say) for name in EXPOSURES]
 
 
 def _sample(say: Say) -> Path:
@@ -101,59 +115,75 @@ def _campaign(name: str, samples: Path, say: Say) -> Campaign:
     campaign = Campaign.objects.filter(name=name).first()
     if campaign is None:
         say(f"campaign: {name}")
-        import_file(samples, "misstep", name)
-        campaign = Campaign.objects.get(name=name)
-        update_campaign(campaign, {"exposure": EXPOSURES[name], "guideline": GUIDELINE})
-    add_everyone(campaign)
-    return Campaign.objects.get(pk=campaign.pk)
+        # Together, or an interrupted build would leave a campaign that it takes for a finished one.
+        with transaction.atomic():
+            import_file(samples, "misstep", name)
+            campaign = Campaign.objects.get(name=name)
+            campaign = update_campaign(campaign, {"exposure": EXPOSURES[name], "guideline": GUIDELINE})
+    return campaign
 
 
-def _solutions() -> QuerySet[Solution]:
-    return Solution.objects.filter(tasks__campaign__name=BLIND)
+def _solutions(campaign: Campaign) -> QuerySet[Solution]:
+    return Solution.objects.filter(tasks__campaign=campaign)
 
 
-def _execute(say: Say) -> None:
+def _execute(campaign: Campaign, say: Say) -> None:
     """The import queued this; a folder of an earlier version has solutions whose code nobody ran."""
-    jobs = list(Job.objects.filter(verb="execute")) or start_executions(without_outcome(BLIND))
+    ours = Job.objects.filter(verb="execute", created_by=None)
+    solutions = list(_solutions(campaign).values_list("pk", flat=True))
+    jobs = list(ours.filter(spec__solutions__contained_by=solutions))
+    jobs = jobs or start_executions(without_outcome(campaign.name))
     _finish(jobs, say, "running the code of the steps")
 
 
-def _estimates(say: Say) -> EstimateRun:
+def _estimates(campaign: Campaign, say: Say) -> EstimateRun:
     run = EstimateRun.objects.filter(name=RUN_NAME).first()
     if run is None:
-        run = start_estimates(_solutions(), rollouts=ROLLOUTS, name=RUN_NAME, shard_size=SHARD)
+        run = start_estimates(_solutions(campaign), rollouts=ROLLOUTS, name=RUN_NAME, shard_size=SHARD)
     _finish([shard.job for shard in run.shards.select_related("job")], say, "rollouts from every step")
     return run
 
 
-def _search(say: Say) -> None:
+def _show(run: EstimateRun, campaign: Campaign) -> None:
+    if campaign.estimate_run_id is None:
+        update_campaign(campaign, {"estimate_run": run})
+
+
+def _search(campaign: Campaign, say: Say) -> None:
     run = EstimateRun.objects.filter(name=SEARCH_NAME).first()
     if run is None:
-        chosen = Problem.objects.filter(solutions__in=_solutions()).order_by("pk").distinct()
+        chosen = Problem.objects.filter(solutions__in=_solutions(campaign)).order_by("pk").distinct()
         ids = list(chosen.values_list("pk", flat=True)[:TREES])
         problems = Problem.objects.filter(pk__in=ids)
         run = start_search(problems, rollouts=16, parameters={"style": "code"}, name=SEARCH_NAME)
     _finish([shard.job for shard in run.shards.select_related("job")], say, "search trees")
 
 
-def _train(campaign: Campaign, say: Say) -> Checkpoint:
+def _train(snapshot: Snapshot, say: Say) -> Checkpoint:
     run = TrainingRun.objects.filter(name=SNAPSHOT_NAME).select_related("job").first()
     if run is None:
-        snapshot = Snapshot.objects.filter(name=SNAPSHOT_NAME).first()
-        snapshot = snapshot or freeze(campaign, LabelSource.MIXED, name=SNAPSHOT_NAME)
         run = start_training(snapshot, labels="mixed", base=BASE, configuration=LEARNING, name=SNAPSHOT_NAME)
     _finish([run.job], say, "a process reward model")
     return Checkpoint.objects.get(run=run)
 
 
 def _order(campaign: Campaign, checkpoint: Checkpoint, say: Say) -> None:
-    if campaign.score_run_id is None:
+    """Scores of the demo's own checkpoint, once; a campaign that people have given others keeps them."""
+    run = checkpoint.score_runs.filter(job__spec__campaign=campaign.pk).order_by("pk").first()
+    if run is None and campaign.score_run_id is None:
         run = score_campaign(checkpoint, campaign)
+    if run is not None:
         _finish([Job.objects.get(score_run=run)], say, f"scores for {campaign.name}")
 
 
 def _finish(jobs: list[Job], say: Say, what: str) -> None:
-    """See the jobs through, telling how far they are: a waiting one is run here, others a worker has."""
+    """See the jobs through, telling how far they are: a waiting one is run here, others a worker has.
+
+    What ended without success before this start is tried again: what stood in its way may be gone.
+    """
+    for job in jobs:
+        retry(job)
+        job.refresh_from_db()
     with _telling(jobs, say, what):
         for job in jobs:
             while job.state in (JobState.QUEUED, JobState.RUNNING):

@@ -1,18 +1,33 @@
-"""Scripts with tokens: one for each role, and one for a person who belongs to no campaign."""
+"""Scripts with tokens: one for each role, and one for a person who belongs to no campaign.
+
+All that they are answered in these tests is compared with the schema.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns.models import Campaign
+from tests.api.conformance import complaints
 from tests.factories import make_campaign, make_token, make_user
+
+
+class Script(APIClient):
+    """Whatever it is answered must be what the schema says."""
+
+    def request(self, **asked: Any) -> Any:
+        answer = super().request(**asked)
+        assert not (said := complaints(asked["REQUEST_METHOD"], asked["PATH_INFO"], answer)), said
+        return answer
 
 
 def script_of(user: User) -> APIClient:
     """A client that sends the user's token and nothing else."""
-    client = APIClient(enforce_csrf_checks=True)
+    client = Script(enforce_csrf_checks=True)
     client.credentials(HTTP_AUTHORIZATION=f"Token {make_token(user)}")
     return client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -13,9 +14,13 @@ from rest_framework.test import APIClient
 
 from labelsite.accounts.models import User
 from labelsite.api.base import PAGING
+from labelsite.api.once import KEY_HEADER
 from labelsite.api.schema import _operations
 from labelsite.api.urls import version_1
-from tests.factories import make_campaign, make_token, make_user
+from labelsite.campaigns.models import Campaign
+from tests.api.conformance import complaints
+from tests.api.conftest import script_of
+from tests.factories import make_campaign, make_task, make_token, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +71,16 @@ def test_a_word_that_is_no_choice_is_told_with_the_choices(admin: APIClient):
     assert said == "'first', expected one of first_mistake, every_option, index_only"
 
 
+@pytest.mark.parametrize("asked", ["application/x-ndjson", "application/problem+json", "text/html", "*/*"])
+def test_whoever_asks_for_a_media_type_that_an_answer_has_is_answered(
+    admin: APIClient, campaign: Campaign, asked: str
+):
+    lines = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/", headers={"Accept": asked})
+    assert (lines.status_code, lines.headers["Content-Type"]) == (200, "application/x-ndjson")
+    missing = admin.get("/api/v1/campaigns/0/", headers={"Accept": asked})
+    assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_a_wrong_method_is_a_problem_too(admin: APIClient):
     response = admin.delete("/api/v1/campaigns/")
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
@@ -94,6 +109,36 @@ def test_the_schema_is_valid_and_names_every_endpoint(tmp_path):
     call_command("spectacular", validate=True, fail_on_warn=True, file=str(path))
     written = re.findall(r"^  (/api/v1/\S+):$", path.read_text(), re.MULTILINE)
     assert set(written) == {"/api/v1/" + documented(route) for route in version_1}
+
+
+def test_an_answer_is_what_the_schema_says(ann: User, campaign: Campaign):
+    client, place = script_of(ann), f"/api/v1/campaigns/{campaign.pk}/"
+
+    def said(method: str, path: str, status: int) -> Any:
+        answer = client.generic(method, path)
+        assert answer.status_code == status
+        assert complaints(method, path, answer) == []
+        return answer
+
+    assert "nothing" in said("POST", f"{place}next/", 200).json()
+    make_task(campaign)
+    task = said("POST", f"{place}next/", 200)
+    assert "assignment" in task.json()
+    assert "estimate_run" not in said("GET", "/api/v1/campaigns/", 200).json()["results"][0]
+    said("GET", place, 200)
+    said("GET", "/api/v1/campaigns/?archive=1", 400)
+    said("GET", f"{place}progress/", 403)
+    said("POST", "/api/v1/campaigns/0/next/", 404)
+    client.credentials()
+    said("GET", place, 401)
+    assert complaints("GET", "/api/v1/campaigns/", task)
+
+
+def test_a_request_that_may_be_repeated_tells_how_its_key_is_refused():
+    for path, methods in SchemaGenerator().get_schema(request=None, public=True)["paths"].items():
+        for operation in methods.values():
+            names = {parameter["name"] for parameter in operation.get("parameters", ())}
+            assert KEY_HEADER not in names or {"409", "410"} <= operation["responses"].keys(), path
 
 
 def test_the_schema_is_served_and_its_page_asks_no_other_server(client: Client):

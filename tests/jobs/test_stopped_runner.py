@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from labelsite.embedded.process import is_alive
 from labelsite.jobs import child, services
 from labelsite.jobs.models import Job, JobState, Worker
 from tests.data import ROOT
+from tests.embedded.conftest import processes_of
 from tests.jobs.conftest import Start, fresh, wait_until
 from tests.jobs.test_survival import child_of
 from tests.jobs.work import make_job, rows_loaded
@@ -89,6 +91,38 @@ def test_a_child_that_does_not_end_when_its_runner_stops_is_killed_after_the_gra
     runner.wait(30)
     assert not is_alive(left)
     assert (fresh(job).state, fresh(job).maximum_attempts) == (JobState.QUEUED, 2)
+
+
+def builder_of_the_demo(tmp_path: Path, how: str) -> str:
+    """A script that builds the demo in another way."""
+    script = tmp_path / "build.py"
+    script.write_text(
+        "import sys; sys.path.insert(0, '.')\n"
+        "import django; django.setup()\n"
+        "from labelsite.jobs.models import Job\n"
+        "from labelsite.training import demo\n"
+        f"{how}\n"
+        "from django.core.management import call_command; call_command('build_demo')\n"
+    )
+    return str(script)
+
+
+def test_the_build_of_the_demo_that_is_told_to_stop_hands_its_job_back(start: Start, tmp_path):
+    job = make_job(SAVES_FOR_A_MOMENT, maximum_attempts=1)
+    how = f"demo.build = lambda say: demo._finish([Job.objects.get(pk={job.pk})], say, 'a job')"
+    builder = start(builder_of_the_demo(tmp_path, how))
+    begun(job)
+    builder.terminate()
+    assert builder.wait(30) == 143
+    assert_saved_and_waiting(job)
+
+
+def test_the_build_of_the_demo_that_is_told_to_stop_ends_its_sampling(start: Start, tmp_path):
+    builder = start(builder_of_the_demo(tmp_path, "demo.PROBLEMS = 10**6"), VAR=str(tmp_path))
+    wait_until(lambda: " -m ml sample " in str(processes_of(tmp_path)), 40, "the sampling")
+    builder.terminate()
+    assert builder.wait(30) == 143
+    assert processes_of(tmp_path) == []
 
 
 def test_the_next_attempt_waits_for_an_orphan_that_is_saving(start: Start):

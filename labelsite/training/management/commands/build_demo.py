@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,6 +16,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         require_durability_of_command()
+        # Leaving through an exception hands a job back, and takes the sampling along.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             build(lambda line: self.stdout.write(line))
         except MisstepError as refusal:
