@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
-# As static/math.js finds them. An escaped dollar is a piece of its own: what it stands before is no formula.
+# As static/math.js finds them. An escaped dollar is a piece of its own: what it stands before is no formula. Nor is
+# what stands beside a calculator note, "=$<<12*2=24>>24", where a dollar is money.
 FORMULA = re.compile(
-    r"\\\$ | \$\$.+?\$\$ | \\\[.+?\\\] | \\\(.+?\\\) | \$(?![\s$])(?:\\.|[^$\\])+?(?<!\s)\$(?!\d)",
+    r"""
+    \\\$ | \$\$.+?\$\$ | \\\[.+?\\\] | \\\(.+?\\\)
+    | \$(?![\s$]|<<)(?:\\.|(?!<<[^<>]*>>)[^$\\])+?(?<!\s)\$(?!\d|<<)
+    """,
     re.VERBOSE | re.DOTALL,
 )
 # As far as static/math.js looks for a formula's end.

@@ -30,10 +30,15 @@ function closing(text, close, from) {
   return -1;
 }
 
+/** GSM8K's calculator notes stand behind money: "She made $0.25*5=$<<0.25*5=1.25>>1.25". */
+function isBesideNote(text, inside, end) {
+  return /^<<|<<[^<>]*>>/.test(inside) || (text.startsWith("<<", end + 1) && !inside.includes("\\"));
+}
+
 /** A dollar sign opens a formula only where it cannot be money: "$5 and $6" stays text. */
 function isMoney(text, start, end) {
   const inside = text.slice(start + 1, end);
-  return inside.trim() === "" || /^\s|\s$/.test(inside) || /\n\s*\n/.test(inside)
+  return inside.trim() === "" || isBesideNote(text, inside, end) || /^\s|\s$/.test(inside) || /\n\s*\n/.test(inside)
     || (/^\d/.test(inside) && (/\d/.test(text[end + 1] ?? "") || /[a-z]{3,} /i.test(inside.replace(/\\[a-z]+/gi, ""))));
 }
 

@@ -29,6 +29,8 @@ PIECES = st.lists(
         ("It costs $5 and then some more of it", 14, "It costs $5 an…"),
         ("$" + "x" * 400 + "$ is long", 20, "…"),
         ("Is $x$ it?", 6, "Is $x$…"),
+        ("She made 2*5=$<<2*5=10>>10, not 2*6=$<<2*6=12>>12", 20, "She made 2*5=$<<2*5=…"),
+        ("She made $2*5=$<<2*5=10>>10 in all", 12, "She made $2*…"),
     ],
 )
 def test_a_text_is_cut_beside_a_formula_and_never_inside(text: str, length: int, expected: str) -> None:

@@ -1,0 +1,34 @@
+"""What of a text is a formula: money and calculator notes are none, and how a formula is marked off varies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.browser.annotator_page import Watched
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FORMULAS = """async (texts) => {
+  const { split } = await import('/static/math.js');
+  return texts.map((text) => split(text).flatMap((piece) => piece.formula ?? []));
+}"""
+MONEY = [
+    "She made $0.25*5=$<<0.25*5=1.25>>1.25 for both tires",
+    "Drinks cost 12*2=$<<12*2=24>>24\nPopcorns cost 2*3=$<<2*3=6>>6",
+    "They pay $(2+3)*5=$<<(2+3)*5=25>>25, so each pays $<<25/5=5>>5.",
+    "She has 12*2=<<12*2=24>>24 and pays $4+$6=$<<4+6=10>>10.",
+    "It costs $12*2=<<12*2=24>>24$ in all",
+]
+
+
+@pytest.fixture
+def formulas(watched: Watched) -> Any:
+    watched.go("/login/")
+    return lambda texts: watched.page.evaluate(FORMULAS, texts)
+
+
+def test_a_dollar_sign_beside_a_calculator_note_is_money(formulas: Any) -> None:
+    assert dict(zip(MONEY, formulas(MONEY), strict=True)) == {text: [] for text in MONEY}
+    assert formulas(["So $x \\ll 5$, and $\\frac{24}{2}$<<24/2=12>>"]) == [["x \\ll 5", "\\frac{24}{2}"]]
