@@ -9,6 +9,7 @@ import re
 FORMULA = re.compile(
     r"""
     \\\$ | \$\$.+?\$\$ | \\\[.+?\\\] | \\\(.+?\\\)
+    | \\begin\{(?P<environment>(?:align|equation|gather)\*?)\}.+?\\end\{(?P=environment)\}
     | \$(?![\s$]|<<)(?:\\.|(?!<<[^<>]*>>)[^$\\])+?(?<!\s)\$(?!\d|<<)
     """,
     re.VERBOSE | re.DOTALL,

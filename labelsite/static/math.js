@@ -6,7 +6,9 @@ import { nameTurning, named } from "./unseen.js";
 const setter = new Setter();
 // What has Markdown in it sets its formulas itself.
 const UNSET = ".math:not([data-math-done], .markdown)";
+const ENVIRONMENTS = ["align", "align*", "equation", "equation*", "gather", "gather*"];
 const PAIRS = [
+  ...ENVIRONMENTS.map((name) => ({ open: `\\begin{${name}}`, close: `\\end{${name}}`, display: true, isOfTex: true })),
   { open: "$$", close: "$$", display: true },
   { open: "\\[", close: "\\]", display: true },
   { open: "\\(", close: "\\)", display: false },
@@ -87,7 +89,8 @@ export function split(text, { code = false } = {}) {
     if (plain) pieces.push({ text: plain });
     plain = "";
     index = end + pair.close.length;
-    pieces.push({ formula: text.slice(start, end), display: pair.display, source: text.slice(start - pair.open.length, index) });
+    const source = text.slice(start - pair.open.length, index);
+    pieces.push({ formula: pair.isOfTex ? source : text.slice(start, end), display: pair.display, source });
   }
   if (plain) pieces.push({ text: plain });
   return pieces;
@@ -158,7 +161,7 @@ export function render(element) {
 }
 
 function formulasIn(text) {
-  return /\$|\\\(|\\\[/.test(text);
+  return /\$|\\\(|\\\[|\\begin/.test(text);
 }
 
 /** Sets the formulas of these texts beforehand, so that `render` has them at once; waits no longer than `patience`. */

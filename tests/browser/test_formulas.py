@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from labelsite.accounts.models import User
 from tests.browser.annotator_page import Watched
+from tests.factories import make_campaign, make_solution, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,3 +34,18 @@ def formulas(watched: Watched) -> Any:
 def test_a_dollar_sign_beside_a_calculator_note_is_money(formulas: Any) -> None:
     assert dict(zip(MONEY, formulas(MONEY), strict=True)) == {text: [] for text in MONEY}
     assert formulas(["So $x \\ll 5$, and $\\frac{24}{2}$<<24/2=12>>"]) == [["x \\ll 5", "\\frac{24}{2}"]]
+
+
+def test_an_environment_that_makes_a_line_of_its_own_needs_no_dollars(
+    watched: Watched, annotator: User
+) -> None:
+    environments = ["align", "align*", "equation", "equation*", "gather", "gather*"]
+    steps = [f"Then\n\\begin{{{name}}}\nx ={name[0]}\n\\end{{{name}}}\nholds." for name in environments]
+    campaign = make_campaign(members=[annotator])
+    make_task(
+        campaign, make_solution([*steps, "\\begin{align} x", "$$\\begin{align*} x &= 1 \\end{align*}$$"])
+    )
+    watched.annotate(campaign, annotator)
+    watched.page.locator("#steps .katex-display").nth(6).wait_for()
+    assert watched.page.locator("#steps .formula-error").count() == 0
+    assert watched.page.locator("#steps > .step").nth(6).locator(".math").inner_text() == "\\begin{align} x"

@@ -12,7 +12,18 @@ from tests.data import ROOT
 
 PIECES = st.lists(
     st.sampled_from(
-        ["so ", "x ", "$a_1 + b$", "\\(x^2\\)", "$$\\frac{1}{2}$$", "\\$5 ", "\\[y\\]", "*", "end. "]
+        [
+            "so ",
+            "x ",
+            "$a_1 + b$",
+            "\\(x^2\\)",
+            "$$\\frac{1}{2}$$",
+            "\\$5 ",
+            "\\[y\\]",
+            "\\begin{align*}x&=1\\end{align*}",
+            "*",
+            "end. ",
+        ]
     ),
     max_size=30,
 )
@@ -29,6 +40,7 @@ PIECES = st.lists(
         ("It costs $5 and then some more of it", 14, "It costs $5 an…"),
         ("$" + "x" * 400 + "$ is long", 20, "…"),
         ("Is $x$ it?", 6, "Is $x$…"),
+        ("Hence \\begin{gather}x=1\\end{gather} holds", 10, "Hence…"),
         ("She made 2*5=$<<2*5=10>>10, not 2*6=$<<2*6=12>>12", 20, "She made 2*5=$<<2*5=…"),
         ("She made $2*5=$<<2*5=10>>10 in all", 12, "She made $2*…"),
     ],
