@@ -37,11 +37,25 @@ function isBesideNote(text, inside, end) {
   return /^<<|<<[^<>]*>>/.test(inside) || (text.startsWith("<<", end + 1) && !inside.includes("\\"));
 }
 
+// In TeX, what holds words that are no variables: a command's or an environment's name, and the text that it sets.
+const NAMED = /\\(?:text\w*|mbox|math\w*|operatorname\*?|begin|end)\s*\{[^{}]*\}|\\[a-z]+/gi;
+
+function hasWords(tex) {
+  return /[a-z]{3,} /i.test(tex.replace(NAMED, ""));
+}
+
+/** Between dollars that white space parts from it on both sides, as in "5 $ and 6 $", only what is written as TeX is a formula. */
+function isSpacedFormula(inside) {
+  return /\\[a-z]|[\^_]|^\s+[a-z]\s*=/i.test(inside) && !inside.includes("$") && !hasWords(inside);
+}
+
 /** A dollar sign opens a formula only where it cannot be money: "$5 and $6" stays text. */
 function isMoney(text, start, end) {
   const inside = text.slice(start + 1, end);
-  return inside.trim() === "" || isBesideNote(text, inside, end) || /^\s|\s$/.test(inside) || /\n\s*\n/.test(inside)
-    || (/^\d/.test(inside) && (/\d/.test(text[end + 1] ?? "") || /[a-z]{3,} /i.test(inside.replace(/\\[a-z]+/gi, ""))));
+  if (inside.trim() === "" || /\n\s*\n/.test(inside) || isBesideNote(text, inside, end)) return true;
+  const [isSpacedBefore, isSpacedAfter] = [/^\s/.test(inside), /\s$/.test(inside)];
+  if (isSpacedBefore || isSpacedAfter) return !(isSpacedBefore && isSpacedAfter && isSpacedFormula(inside));
+  return /^\d/.test(inside) && (/\d/.test(text[end + 1] ?? "") || hasWords(inside));
 }
 
 const CODE = /(?<!`)(`{1,2})(?!`)([^`\n]+?)\1(?!`)/y;

@@ -23,6 +23,21 @@ MONEY = [
     "She has 12*2=<<12*2=24>>24 and pays $4+$6=$<<4+6=10>>10.",
     "It costs $12*2=<<12*2=24>>24$ in all",
 ]
+SPACED = {
+    "so $ x = 5 $ holds": [" x = 5 "],
+    "so $ \\frac{1}{2} $, $ a^2 $ and $ b_1 $": [" \\frac{1}{2} ", " a^2 ", " b_1 "],
+    "$ 12 \\text{ pens and } 3 $ of $12 \\text{ pens } + 3$": [
+        " 12 \\text{ pens and } 3 ",
+        "12 \\text{ pens } + 3",
+    ],
+    "5 $ and 6 $ more": [],
+    "5 $ + 6 $ = 11 $": [],
+    "5 $ x 3 = 15 $": [],
+    "5 $ for all of x^2 and 6 $": [],
+    "5 $ a^2\n\n6 $": [],
+    "5 $ a^2$ and $b ^2 $": [],
+    "5 $ a\\text{$x$} $": ["x"],
+}
 
 
 @pytest.fixture
@@ -34,6 +49,10 @@ def formulas(watched: Watched) -> Any:
 def test_a_dollar_sign_beside_a_calculator_note_is_money(formulas: Any) -> None:
     assert dict(zip(MONEY, formulas(MONEY), strict=True)) == {text: [] for text in MONEY}
     assert formulas(["So $x \\ll 5$, and $\\frac{24}{2}$<<24/2=12>>"]) == [["x \\ll 5", "\\frac{24}{2}"]]
+
+
+def test_between_spaced_dollars_only_what_is_written_as_tex_is_a_formula(formulas: Any) -> None:
+    assert dict(zip(SPACED, formulas(list(SPACED)), strict=True)) == SPACED
 
 
 def test_an_environment_that_makes_a_line_of_its_own_needs_no_dollars(

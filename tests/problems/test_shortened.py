@@ -40,6 +40,8 @@ PIECES = st.lists(
         ("It costs $5 and then some more of it", 14, "It costs $5 an…"),
         ("$" + "x" * 400 + "$ is long", 20, "…"),
         ("Is $x$ it?", 6, "Is $x$…"),
+        ("Hence $ x^2 = 5 $ holds", 10, "Hence…"),
+        ("It costs 5 $ and 6 $ more", 14, "It costs 5 $ a…"),
         ("Hence \\begin{gather}x=1\\end{gather} holds", 10, "Hence…"),
         ("She made 2*5=$<<2*5=10>>10, not 2*6=$<<2*6=12>>12", 20, "She made 2*5=$<<2*5=…"),
         ("She made $2*5=$<<2*5=10>>10 in all", 12, "She made $2*…"),
