@@ -16,6 +16,16 @@ FORMULAS = """async (texts) => {
   const { split } = await import('/static/math.js');
   return texts.map((text) => split(text).flatMap((piece) => piece.formula ?? []));
 }"""
+SET_TWICE = """async () => {
+  const { Setter } = await import('/static/math-setter.js');
+  const { katexScript } = document.body.dataset;
+  const piece = { formula: 'x^2', display: false };
+  const setter = new Setter();
+  document.body.dataset.katexScript = '/no-such-file.js';
+  const refused = await setter.set(piece);
+  document.body.dataset.katexScript = katexScript;
+  return [Boolean(refused.tree), Boolean((await setter.set(piece)).tree)];
+}"""
 MONEY = [
     "She made $0.25*5=$<<0.25*5=1.25>>1.25 for both tires",
     "Drinks cost 12*2=$<<12*2=24>>24\nPopcorns cost 2*3=$<<2*3=6>>6",
@@ -68,3 +78,8 @@ def test_an_environment_that_makes_a_line_of_its_own_needs_no_dollars(
     watched.page.locator("#steps .katex-display").nth(6).wait_for()
     assert watched.page.locator("#steps .formula-error").count() == 0
     assert watched.page.locator("#steps > .step").nth(6).locator(".math").inner_text() == "\\begin{align} x"
+
+
+def test_a_formula_is_tried_again_where_only_its_script_did_not_come(watched: Watched) -> None:
+    watched.go("/login/")
+    assert watched.page.evaluate(SET_TWICE) == [False, True]
