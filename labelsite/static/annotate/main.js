@@ -207,6 +207,7 @@ function onStale(changed, answer) {
   if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.follow(answer.draft);
   notices.passing(words.changedElsewhere);
+  clear();
   view.draw(task.work);
   refresh(false);
 }
@@ -265,7 +266,7 @@ const ALWAYS = {
   find: () => find(tellLit),
   calculator: showCalculator,
   guideline: toggleGuideline,
-  as_written: () => view.texts.switch(),
+  as_written: () => { clear(); view.texts.switch(); },
   escape: () => { clear(); byId("more").open = false; },
   second_look: () => { if (last?.secondLook) location.assign(address(urls.secondLook, last.annotation)); },
 };
