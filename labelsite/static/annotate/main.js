@@ -4,7 +4,7 @@ import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
 import { listenForClicks } from "./clicks.js";
 import { showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
-import { byId, fill } from "./elements.js";
+import { byId, counted } from "./elements.js";
 import { FIELD_OF } from "./fields.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
@@ -252,7 +252,7 @@ function leave() {
 }
 
 function tellLit(term, count) {
-  notices.say(fill(words.lit, { term, n: count }));
+  notices.say(counted(words.lit, { term, n: count }));
 }
 
 const mayNotWrite = () => { if (configuration.protocol === "every_option") notices.passing(words.mayNotWrite); };

@@ -1,7 +1,7 @@
 // Draws a task once, and after each change only toggles what changed.
 import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
-import { byId, fill, keyName, make, show } from "./elements.js";
+import { byId, counted, fill, keyName, make, show } from "./elements.js";
 import { FIELD_OF, Fields } from "./fields.js";
 import { watchGuideline } from "./guideline.js";
 import { isBehindProblem, watchProblem } from "./problem.js";
@@ -150,7 +150,7 @@ export class View {
     }
     const { q_value: q, bar, visits, score } = machine;
     if (q !== null) {
-      holder.append(make("div", { className: "gauge" }, make("span", {}, `Q ${q.toFixed(2)}`), make("span", { className: "muted" }, fill(this.words.visits, { n: visits })),
+      holder.append(make("div", { className: "gauge" }, make("span", {}, `Q ${q.toFixed(2)}`), make("span", { className: "muted" }, counted(this.words.visits, { n: visits })),
         bar === null ? null : make("meter", { min: 0, max: 1, value: bar, "aria-hidden": "true" })));
     }
     if (score !== null) {
