@@ -74,6 +74,12 @@ def test_the_filter_leaves_escaping_to_the_page() -> None:
     assert shown == "&lt;b&gt;$x$ a…"
 
 
+def test_what_was_printed_is_cut_in_its_middle() -> None:
+    page = Template("{% load problem_text %}{{ text|both_ends:8 }}")
+    assert page.render(Context({"text": "<1>23456789"})) == "&lt;1&gt;2\n…\n6789"
+    assert page.render(Context({"text": "12345678"})) == "12345678"
+
+
 @pytest.mark.parametrize("area", ["annotations", "autolabels", "campaigns", "training"])
 def test_no_list_cuts_a_problem_by_its_characters(area: str) -> None:
     pages = [path for path in (ROOT / "templates" / area).glob("*.html")]
