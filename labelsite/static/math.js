@@ -18,6 +18,7 @@ const PAIRS = [
 // A text full of openings that nothing closes would be searched to its end for each of them.
 const LONGEST_SEARCH = 5000;
 const MOST_MISSES = 300;
+const PATIENCE = 1000;
 
 /** Where `close` next stands outside braces and not behind a backslash, or -1. */
 function closing(text, close, from) {
@@ -110,6 +111,17 @@ export function split(text, { code = false } = {}) {
   return pieces;
 }
 
+const ANSWER = ".answer";
+// "xy" is a product, "5 cm" is none.
+const PLAIN_WORD = /\p{L}{3,}|[\d})]\s+\p{L}{2}|\bor\b/u;
+
+/** The pieces of an answer: data sets write one that is a formula without dollars, and then it is one whole. */
+function answerPieces(text) {
+  const pieces = split(text);
+  const isPlain = text.includes("$") || pieces.some((piece) => piece.formula) || PLAIN_WORD.test(text.replace(NAMED, ""));
+  return isPlain || !/[\\^_]/.test(text) ? pieces : [{ formula: text, display: false, source: text }];
+}
+
 /** A node of the page from the plain data that the worker made; its text is text, and nothing in it can be a script. */
 function built(data) {
   if (typeof data === "string") return document.createTextNode(data);
@@ -162,12 +174,13 @@ export function formulaNode(piece) {
 export function render(element) {
   if (element.dataset.mathDone) return;
   element.dataset.mathDone = "1";
+  const isAnswer = element.closest(ANSWER) !== null;
   const texts = [];
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT, (node) =>
     (node.parentElement.closest("pre, code") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const node of texts) {
-    const pieces = formulasIn(node.data) ? split(node.data) : [];
+    const pieces = isAnswer ? answerPieces(node.data) : formulasIn(node.data) ? split(node.data) : [];
     if (pieces.every((piece) => piece.text !== undefined)) continue;
     node.replaceWith(...pieces.map((piece) => (piece.text === undefined ? formulaNode(piece) : piece.text)));
   }
@@ -178,14 +191,15 @@ function formulasIn(text) {
   return /\$|\\\(|\\\[|\\begin/.test(text);
 }
 
-/** Sets the formulas of these texts beforehand, so that `render` has them at once; waits no longer than `patience`. */
-export async function prepare(texts, patience = 1000) {
-  const waiting = texts.filter(formulasIn).flatMap(split).filter((piece) => piece.text === undefined).map((piece) => setter.set(piece));
+/** Sets the formulas of these texts and answers beforehand, so that `render` has them at once; waits for a while. */
+export async function prepare(texts, answers = []) {
+  const pieces = [...texts.filter(formulasIn).flatMap((text) => split(text)), ...answers.flatMap(answerPieces)];
+  const waiting = pieces.filter((piece) => piece.text === undefined).map((piece) => setter.set(piece));
   if (!waiting.length) return;
   loadStyle();
   // A font that arrives after the text moves every line below it, so both of the usual ones come first.
   const fonts = ["1em KaTeX_Main", "italic 1em KaTeX_Math"].map((font) => document.fonts.load(font).catch(() => null));
-  await Promise.race([Promise.all([...waiting, ...fonts]), new Promise((resolve) => { setTimeout(resolve, patience); })]);
+  await Promise.race([Promise.all([...waiting, ...fonts]), new Promise((resolve) => { setTimeout(resolve, PATIENCE); })]);
 }
 
 /** KaTeX's style, once, and only on a page that has a formula. */
@@ -199,7 +213,8 @@ function loadStyle() {
 export async function renderAll(scope) {
   const elements = [...scope.querySelectorAll(UNSET)];
   if (scope.matches?.(UNSET)) elements.push(scope);
-  await prepare(elements.map((element) => element.textContent));
+  const [answers, texts] = [true, false].map((isAnswer) => elements.filter((element) => Boolean(element.closest(ANSWER)) === isAnswer));
+  await prepare(texts.map((element) => element.textContent), answers.map((element) => element.textContent));
   for (const element of elements) {
     try {
       render(element);

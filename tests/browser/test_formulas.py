@@ -8,7 +8,7 @@ import pytest
 
 from labelsite.accounts.models import User
 from tests.browser.annotator_page import Watched
-from tests.factories import make_campaign, make_solution, make_task
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +26,25 @@ SET_TWICE = """async () => {
   document.body.dataset.katexScript = katexScript;
   return [Boolean(refused.tree), Boolean((await setter.set(piece)).tree)];
 }"""
+DRAWN = """async (texts) => {
+  const { renderAll } = await import('/static/math.js');
+  const holders = texts.map(() => document.createElement('span'));
+  holders.forEach((holder, at) => Object.assign(holder, { className: 'math answer', textContent: texts[at] }));
+  document.querySelector('main').append(...holders);
+  await renderAll(document.querySelector('main'));
+  return holders.map((holder) => [...holder.querySelectorAll('[data-source]')].map((one) => one.dataset.source));
+}"""
+ANSWERS = {
+    **{text: [text] for text in (
+        "\\frac{3}{4}", "x^2 + xy + y^2", "a_1", "90^\\circ", "\\text{Evelyn}", "\\left[-5, \\infty\\right)", "50\\%",
+        "\\begin{pmatrix} 1 \\\\[2pt] 2 \\end{pmatrix}", "5\\sqrt{2}\\text{ cm}", "\\frac{1}{",
+    )},
+    "$\\frac{1}{2}$ of $x$": ["$\\frac{1}{2}$", "$x$"],
+    "\\(x^2\\)": ["\\(x^2\\)"],
+    **{text: [] for text in (
+        "12", "x = 5", "snake_case", "\\$5", "2^3 apples", "x^2 or y^2", "\\sqrt{2} cm", "C:\\new file", "",
+    )},
+}  # fmt: skip
 MONEY = [
     "She made $0.25*5=$<<0.25*5=1.25>>1.25 for both tires",
     "Drinks cost 12*2=$<<12*2=24>>24\nPopcorns cost 2*3=$<<2*3=6>>6",
@@ -83,3 +102,24 @@ def test_an_environment_that_makes_a_line_of_its_own_needs_no_dollars(
 def test_a_formula_is_tried_again_where_only_its_script_did_not_come(watched: Watched) -> None:
     watched.go("/login/")
     assert watched.page.evaluate(SET_TWICE) == [False, True]
+
+
+def test_an_answer_that_is_a_formula_without_dollars_is_set_whole(watched: Watched) -> None:
+    watched.go("/login/")
+    assert dict(zip(ANSWERS, watched.page.evaluate(DRAWN, list(ANSWERS)), strict=True)) == ANSWERS
+
+
+def test_answers_are_set_on_the_pages_of_annotator_and_reviewer(watched: Watched, annotator: User) -> None:
+    campaign = make_campaign(members=[annotator])
+    solution = make_solution(["Only step."], answer="\\frac{3}{4}", final_answer="\\sqrt{2}")
+    task = make_task(campaign, solution)
+    watched.annotate(campaign, annotator)
+    assert watched.page.get_attribute("#answer [data-source]", "data-source") == "\\frac{3}{4}"
+    annotation = make_annotation(make_task(campaign, make_solution(["One."], answer="y^2")), annotator, (1,))
+    watched.go(f"/annotate/annotation/{annotation.pk}/second-look/")
+    assert watched.page.get_attribute(".answer-line [data-source]", "data-source") == "y^2"
+    watched.log_in(make_user("reviewer").username)
+    watched.go(f"/campaigns/{campaign.pk}/comparison/tasks/{task.pk}/")
+    given = watched.page.locator(".facts [data-source]")
+    given.nth(1).wait_for()
+    assert [one.get_attribute("data-source") for one in given.all()] == ["\\frac{3}{4}", "\\sqrt{2}"]
