@@ -137,13 +137,23 @@ function built(data) {
   return element;
 }
 
-// A formula that is wider than its room scrolls, by keyboard too; one that fits is no stop on the way.
+// What is wider than its room, a formula or the text around it, scrolls, by keyboard too; what fits is no stop on the way.
 const rooms = new ResizeObserver((entries) => {
   for (const { target } of entries) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    const isWide = target.scrollWidth > target.clientWidth;
+    target.classList.toggle("scrolls", isWide);
+    if (isWide) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
+
+/** Watches whether a text's box has room for its formulas, and looks at once also where it was watched before. */
+export function watchRoom(text) {
+  if (!text?.querySelector("[data-source]")) return;
+  const box = getComputedStyle(text).display === "inline" ? text.parentElement : text;
+  rooms.unobserve(box);
+  rooms.observe(box);
+}
 
 function fillHolder(holder, { tree, error }) {
   if (tree) {
@@ -166,7 +176,7 @@ export function formulaNode(piece) {
   holder.textContent = named(piece.source);
   const known = setter.known(piece);
   if (known) fillHolder(holder, known);
-  else setter.set(piece).then((result) => fillHolder(holder, result));
+  else setter.set(piece).then((result) => { fillHolder(holder, result); watchRoom(holder.closest(".math")); });
   return holder;
 }
 
@@ -185,6 +195,7 @@ export function render(element) {
     node.replaceWith(...pieces.map((piece) => (piece.text === undefined ? formulaNode(piece) : piece.text)));
   }
   nameTurning(element);
+  watchRoom(element);
 }
 
 function formulasIn(text) {
