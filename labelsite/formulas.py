@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 
-# As static/math.js finds them. An escaped dollar is a piece of its own: what it stands before is no formula.
+# As static/math.js finds them. An escaped dollar is a piece of its own: what it stands before is no formula. Nor is
+# what stands beside a calculator note, "=$<<12*2=24>>24", where a dollar is money.
 FORMULA = re.compile(
-    r"\\\$ | \$\$.+?\$\$ | \\\[.+?\\\] | \\\(.+?\\\) | \$(?![\s$])(?:\\.|[^$\\])+?(?<!\s)\$(?!\d)",
+    r"""
+    \\\$ | \$\$.+?\$\$ | \\\[.+?\\\] | \\\(.+?\\\)
+    | \\begin\{(?P<environment>(?:align|equation|gather)\*?)\}.+?\\end\{(?P=environment)\}
+    | \$(?![\s$]|<<)(?:\\.|(?!<<[^<>]*>>)[^$\\])+?(?<!\s)\$(?!\d|<<)
+    | \$(?=\s+(?:[a-zA-Z]\s*=|[^$]*(?:\\[a-zA-Z]|[\^_])))(?![^$]*(?:\n\s*\n|<<))[^$]+(?<=\s)\$(?!<<)
+    """,
     re.VERBOSE | re.DOTALL,
 )
 # As far as static/math.js looks for a formula's end.

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labelsite.accounts.keymap import ACTIONS, bindings, keys_of
 from labelsite.accounts.models import User
@@ -66,8 +67,8 @@ def _last(user: User, campaign: Campaign) -> dict[str, Any] | None:
     return None if last is None else {"annotation": last.pk, "secondLook": last.exposure == Exposure.AFTER}
 
 
-def words() -> dict[str, str]:
-    """The scripts' words; `{n}` and the like are filled in by the page."""
+def words() -> dict[str, str | list[str]]:
+    """The scripts' words; `{n}` and the like are filled in by the page, which takes the first of two for one."""
     return {
         "step": _("Step {n}"),
         "rateStep": _("Rate step {n}"),
@@ -109,9 +110,12 @@ def words() -> dict[str, str]:
         "codeSilent": _("ran, and printed nothing"),
         "writtenStep": _("Your own step {n}"),
         "machineNone": _("no machine label"),
-        "visits": _("{n} visits"),
+        "visits": [ngettext("{n} visit", "{n} visits", n) for n in (1, 2)],
         "score": _("PRM {n}"),
-        "lit": _("“{term}” stands {n} times in this task."),
+        "lit": [
+            ngettext("“{term}” stands {n} time in this task.", "“{term}” stands {n} times in this task.", n)
+            for n in (1, 2)
+        ],
         "calculatorError": _("This cannot be worked out."),
         "calculatorComma": _("A comma parts thousands, as in 1,200. Write a decimal with a point."),
         "calculatorTwoNumbers": _(

@@ -3,6 +3,7 @@
 const FENCE = /^( {0,6})(`{3,})([^`]*)$/;
 const PLAIN_INDENT = 3;
 const DEEPEST_INDENT = 6;
+const LONGEST_COLOURED = 20000;
 const PYTHON_WORDS = ["python", "py", "python3"];
 const KEYWORDS = new Set(("False None True and as assert async await break class continue def del elif else except finally for from global if "
   + "import in is lambda nonlocal not or pass raise return try while with yield match case").split(" "));
@@ -65,7 +66,7 @@ function kind([, comment, string, number, name]) {
   return "";
 }
 
-/** A <pre> with the code, one span a coloured token. */
+/** A <pre> with the code, one span a coloured token; what is longer goes on without colours. */
 export function codeBlock(code, label) {
   const pre = document.createElement("pre");
   pre.className = "code";
@@ -73,7 +74,7 @@ export function codeBlock(code, label) {
   pre.setAttribute("role", "group");
   pre.setAttribute("aria-label", label);
   const inner = document.createElement("code");
-  for (const match of code.slice(0, 20000).matchAll(TOKEN)) {
+  for (const match of code.slice(0, LONGEST_COLOURED).matchAll(TOKEN)) {
     const name = kind(match);
     if (!name) {
       inner.append(match[0]);
@@ -84,6 +85,7 @@ export function codeBlock(code, label) {
     span.textContent = match[0];
     inner.append(span);
   }
+  inner.append(code.slice(LONGEST_COLOURED));
   pre.append(inner);
   return pre;
 }

@@ -5,6 +5,8 @@ const MOST_MISSES = 300;
 const DEEPEST = 4;
 const ESCAPED = /^\\[*_`#~]/;
 const WORD = /[\p{L}\p{N}]/u;
+// Korean, Chinese and Japanese write on beside bold without a space: "**42**입니다".
+const UNSPACED = /[\p{scx=Hang}\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}]/u;
 // What ends an operand, a formula's sign among it: a star after it multiplies, unless words stand between the stars.
 const OPERAND = /[\p{N})\]\uE000-\uF8FF]\s*$/u;
 const FORMULA = /^[\uE000-\uF8FF]/;
@@ -15,10 +17,15 @@ const MARKS = [
   { mark: "_", tags: ["em"] },
 ];
 
+/** Whether a mark beside this character is inside a word, or multiplies. */
+function isInWord(mark, char) {
+  return char === mark[0] || (WORD.test(char) && !(mark.length > 1 && UNSPACED.test(char)));
+}
+
 /** Whether what stands between two marks is emphasised words and no arithmetic. */
 function isEmphasis(mark, before, inside, after) {
   if (!inside.trim() || /^\s|\s$/.test(inside) || inside.includes("\n")) return false;
-  if (WORD.test(before.at(-1) ?? "") || WORD.test(after[0] ?? "") || after[0] === mark[0] || before.at(-1) === mark[0]) return false;
+  if (isInWord(mark, before.at(-1) ?? "") || isInWord(mark, after[0] ?? "")) return false;
   if ((OPERAND.test(before) || FORMULA.test(after)) && !/\p{L}{2,}/u.test(inside)) return false;
   if (mark.length > 1) return true;
   return /\p{L}/u.test(inside) && !/[=+/^<>*_]/.test(inside) && !/^[-−\d]|[-−]$/.test(inside);

@@ -2,7 +2,7 @@
 // the page. The text is hostile: it only ever becomes text nodes; links, pictures and HTML stay what was written.
 // Arithmetic comes first: where a sign could mean either (2*3*4, a_1, a line that begins with "- 5"), it stays.
 import { codeBlock } from "./code.js";
-import { formulaNode, split } from "./math.js";
+import { formulaNode, split, watchRoom } from "./math.js";
 import { inline } from "./markdown-inline.js";
 import { nameTurning } from "./unseen.js";
 
@@ -228,4 +228,5 @@ export function renderMarkdown(holder) {
   holder.classList.add("markdown");
   holder.replaceChildren(...markdownNodes(holder.textContent));
   nameTurning(holder);
+  watchRoom(holder);
 }

@@ -95,11 +95,13 @@ export class Setter {
     this.isReady = false;
   }
 
-  /** Without a worker every formula stays its source. */
+  /** Without a worker every formula stays its source; nothing is kept, so that whoever asks again tries again. */
   giveUp() {
     clearTimeout(this.clock);
     this.stop();
-    for (const name of [...this.waiting.keys()]) this.settle(name, { error: "" });
+    const refused = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const { resolve } of refused) resolve({ error: "" });
   }
 }
 

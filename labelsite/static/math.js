@@ -6,7 +6,9 @@ import { nameTurning, named } from "./unseen.js";
 const setter = new Setter();
 // What has Markdown in it sets its formulas itself.
 const UNSET = ".math:not([data-math-done], .markdown)";
+const ENVIRONMENTS = ["align", "align*", "equation", "equation*", "gather", "gather*"];
 const PAIRS = [
+  ...ENVIRONMENTS.map((name) => ({ open: `\\begin{${name}}`, close: `\\end{${name}}`, display: true, isOfTex: true })),
   { open: "$$", close: "$$", display: true },
   { open: "\\[", close: "\\]", display: true },
   { open: "\\(", close: "\\)", display: false },
@@ -16,6 +18,7 @@ const PAIRS = [
 // A text full of openings that nothing closes would be searched to its end for each of them.
 const LONGEST_SEARCH = 5000;
 const MOST_MISSES = 300;
+const PATIENCE = 1000;
 
 /** Where `close` next stands outside braces and not behind a backslash, or -1. */
 function closing(text, close, from) {
@@ -30,11 +33,30 @@ function closing(text, close, from) {
   return -1;
 }
 
+/** GSM8K's calculator notes stand behind money: "She made $0.25*5=$<<0.25*5=1.25>>1.25". */
+function isBesideNote(text, inside, end) {
+  return /^<<|<<[^<>]*>>/.test(inside) || (text.startsWith("<<", end + 1) && !inside.includes("\\"));
+}
+
+// In TeX, what holds words that are no variables: a command's or an environment's name, and the text that it sets.
+const NAMED = /\\(?:text\w*|mbox|math\w*|operatorname\*?|begin|end)\s*\{[^{}]*\}|\\[a-z]+/gi;
+
+function hasWords(tex) {
+  return /[a-z]{3,} /i.test(tex.replace(NAMED, ""));
+}
+
+/** Between dollars that white space parts from it on both sides, as in "5 $ and 6 $", only what is written as TeX is a formula. */
+function isSpacedFormula(inside) {
+  return /\\[a-z]|[\^_]|^\s+[a-z]\s*=/i.test(inside) && !inside.includes("$") && !hasWords(inside);
+}
+
 /** A dollar sign opens a formula only where it cannot be money: "$5 and $6" stays text. */
 function isMoney(text, start, end) {
   const inside = text.slice(start + 1, end);
-  return inside.trim() === "" || /^\s|\s$/.test(inside) || /\n\s*\n/.test(inside)
-    || (/^\d/.test(inside) && (/\d/.test(text[end + 1] ?? "") || /[a-z]{3,} /i.test(inside.replace(/\\[a-z]+/gi, ""))));
+  if (inside.trim() === "" || /\n\s*\n/.test(inside) || isBesideNote(text, inside, end)) return true;
+  const [isSpacedBefore, isSpacedAfter] = [/^\s/.test(inside), /\s$/.test(inside)];
+  if (isSpacedBefore || isSpacedAfter) return !(isSpacedBefore && isSpacedAfter && isSpacedFormula(inside));
+  return /^\d/.test(inside) && (/\d/.test(text[end + 1] ?? "") || hasWords(inside));
 }
 
 const CODE = /(?<!`)(`{1,2})(?!`)([^`\n]+?)\1(?!`)/y;
@@ -82,10 +104,22 @@ export function split(text, { code = false } = {}) {
     if (plain) pieces.push({ text: plain });
     plain = "";
     index = end + pair.close.length;
-    pieces.push({ formula: text.slice(start, end), display: pair.display, source: text.slice(start - pair.open.length, index) });
+    const source = text.slice(start - pair.open.length, index);
+    pieces.push({ formula: pair.isOfTex ? source : text.slice(start, end), display: pair.display, source });
   }
   if (plain) pieces.push({ text: plain });
   return pieces;
+}
+
+const ANSWER = ".answer";
+// "xy" is a product, "5 cm" is none.
+const PLAIN_WORD = /\p{L}{3,}|[\d})]\s+\p{L}{2}|\bor\b/u;
+
+/** The pieces of an answer: data sets write one that is a formula without dollars, and then it is one whole. */
+function answerPieces(text) {
+  const pieces = split(text);
+  const isPlain = text.includes("$") || pieces.some((piece) => piece.formula) || PLAIN_WORD.test(text.replace(NAMED, ""));
+  return isPlain || !/[\\^_]/.test(text) ? pieces : [{ formula: text, display: false, source: text }];
 }
 
 /** A node of the page from the plain data that the worker made; its text is text, and nothing in it can be a script. */
@@ -103,13 +137,23 @@ function built(data) {
   return element;
 }
 
-// A formula that is wider than its room scrolls, by keyboard too; one that fits is no stop on the way.
+// What is wider than its room, a formula or the text around it, scrolls, by keyboard too; what fits is no stop on the way.
 const rooms = new ResizeObserver((entries) => {
   for (const { target } of entries) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    const isWide = target.scrollWidth > target.clientWidth;
+    target.classList.toggle("scrolls", isWide);
+    if (isWide) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
+
+/** Watches whether a text's box has room for its formulas, and looks at once also where it was watched before. */
+export function watchRoom(text) {
+  if (!text?.querySelector("[data-source]")) return;
+  const box = getComputedStyle(text).display === "inline" ? text.parentElement : text;
+  rooms.unobserve(box);
+  rooms.observe(box);
+}
 
 function fillHolder(holder, { tree, error }) {
   if (tree) {
@@ -132,7 +176,7 @@ export function formulaNode(piece) {
   holder.textContent = named(piece.source);
   const known = setter.known(piece);
   if (known) fillHolder(holder, known);
-  else setter.set(piece).then((result) => fillHolder(holder, result));
+  else setter.set(piece).then((result) => { fillHolder(holder, result); watchRoom(holder.closest(".math")); });
   return holder;
 }
 
@@ -140,30 +184,33 @@ export function formulaNode(piece) {
 export function render(element) {
   if (element.dataset.mathDone) return;
   element.dataset.mathDone = "1";
+  const isAnswer = element.closest(ANSWER) !== null;
   const texts = [];
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT, (node) =>
     (node.parentElement.closest("pre, code") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const node of texts) {
-    const pieces = formulasIn(node.data) ? split(node.data) : [];
+    const pieces = isAnswer ? answerPieces(node.data) : formulasIn(node.data) ? split(node.data) : [];
     if (pieces.every((piece) => piece.text !== undefined)) continue;
     node.replaceWith(...pieces.map((piece) => (piece.text === undefined ? formulaNode(piece) : piece.text)));
   }
   nameTurning(element);
+  watchRoom(element);
 }
 
 function formulasIn(text) {
-  return /\$|\\\(|\\\[/.test(text);
+  return /\$|\\\(|\\\[|\\begin/.test(text);
 }
 
-/** Sets the formulas of these texts beforehand, so that `render` has them at once; waits no longer than `patience`. */
-export async function prepare(texts, patience = 1000) {
-  const waiting = texts.filter(formulasIn).flatMap(split).filter((piece) => piece.text === undefined).map((piece) => setter.set(piece));
+/** Sets the formulas of these texts and answers beforehand, so that `render` has them at once; waits for a while. */
+export async function prepare(texts, answers = []) {
+  const pieces = [...texts.filter(formulasIn).flatMap((text) => split(text)), ...answers.flatMap(answerPieces)];
+  const waiting = pieces.filter((piece) => piece.text === undefined).map((piece) => setter.set(piece));
   if (!waiting.length) return;
   loadStyle();
   // A font that arrives after the text moves every line below it, so both of the usual ones come first.
   const fonts = ["1em KaTeX_Main", "italic 1em KaTeX_Math"].map((font) => document.fonts.load(font).catch(() => null));
-  await Promise.race([Promise.all([...waiting, ...fonts]), new Promise((resolve) => { setTimeout(resolve, patience); })]);
+  await Promise.race([Promise.all([...waiting, ...fonts]), new Promise((resolve) => { setTimeout(resolve, PATIENCE); })]);
 }
 
 /** KaTeX's style, once, and only on a page that has a formula. */
@@ -177,7 +224,8 @@ function loadStyle() {
 export async function renderAll(scope) {
   const elements = [...scope.querySelectorAll(UNSET)];
   if (scope.matches?.(UNSET)) elements.push(scope);
-  await prepare(elements.map((element) => element.textContent));
+  const [answers, texts] = [true, false].map((isAnswer) => elements.filter((element) => Boolean(element.closest(ANSWER)) === isAnswer));
+  await prepare(texts.map((element) => element.textContent), answers.map((element) => element.textContent));
   for (const element of elements) {
     try {
       render(element);

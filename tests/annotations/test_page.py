@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 
 import pytest
 
-from labelsite.campaigns.models import Protocol
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from labelsite.campaigns.models import Exposure, Protocol
+from labelsite.problems.models import Step
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -47,3 +49,13 @@ def test_the_chart_of_ratings_stands_beside_a_task_only_where_steps_are_rated(cl
         page = client.get(f"/annotate/{campaign.pk}/").content.decode()
         assert ("Ask in this order" in page) is (protocol != Protocol.INDEX_ONLY)
         assert ("Mark the first step that is wrong" in page) is (protocol == Protocol.INDEX_ONLY)
+
+
+def test_the_second_look_shows_the_end_of_long_output(client) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], exposure=Exposure.AFTER)
+    annotation = make_annotation(make_task(campaign), annotator)
+    Step.objects.filter(position=0).update(output="1 " * 3000 + "So it is 42.", verdict="ok")
+    client.force_login(annotator)
+    page = client.post(f"/annotate/annotation/{annotation.pk}/second-look/").content.decode()
+    assert re.search(r"<samp>1 1 [1 ]+\n…\n[1 ]+So it is 42\.</samp>", page)

@@ -6,10 +6,10 @@ import pytest
 
 from labelsite.accounts.keymap import ACTIONS
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Protocol
+from labelsite.campaigns.models import Exposure, Protocol
 from tests.browser.annotator_page import Watched
 from tests.browser.scenes import blind_campaign
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.factories import make_campaign, make_estimates, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OWN_KEYS = dict(zip(ACTIONS, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=False))
@@ -200,3 +200,19 @@ def test_letters_work_also_while_the_keyboard_writes_another_script(watched: Wat
     for key in "é", "t":
         watched.page.evaluate(pressed, {"key": key, "code": "KeyJ"})
     assert "Step 1" in watched.state()
+
+
+def test_one_is_told_of_as_one(watched: Watched) -> None:
+    annotator = make_user()
+    solution = make_solution(["One.", "Two."], problem="There are 12 boxes.")
+    run = make_estimates(solution, [1, 1], visits=1)
+    campaign = make_campaign(members=[annotator], exposure=Exposure.BEFORE, estimate_run=run)
+    make_task(campaign, solution)
+    watched.annotate(campaign, annotator)
+    assert watched.page.locator(".gauge .muted").all_inner_texts() == ["1 visit", "1 visit"]
+    watched.press("f")
+    watched.page.keyboard.type("boxes")
+    watched.page.keyboard.press("Enter")
+    watched.page.locator("#announcer", has_text="“boxes” stands 1 time in this task.").wait_for(
+        state="attached"
+    )

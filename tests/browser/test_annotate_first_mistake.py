@@ -12,6 +12,14 @@ from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEN = [f"Step number {n}: so $x_{n} = {n}$." for n in range(1, 11)]
+PLACE_OF_12 = """(selector) => {
+  const node = document.querySelector(selector).firstChild;
+  const range = new Range();
+  range.setStart(node, 10);
+  range.setEnd(node, 12);
+  const box = range.getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
 
 
 def test_seven_keys_and_one_awaited_response_from_start_to_next_task(watched: Watched) -> None:
@@ -192,11 +200,7 @@ def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None
         ),
     )
     watched.annotate(campaign, annotator)
-    box = watched.page.evaluate(
-        "() => { const node = document.querySelector('#problem .math p').firstChild; const range = new Range();"
-        " range.setStart(node, 10); range.setEnd(node, 12); const box = range.getBoundingClientRect();"
-        " return [box.x + box.width / 2, box.y + box.height / 2]; }"
-    )
+    box = watched.page.evaluate(PLACE_OF_12, "#problem .math p")
     announcer = watched.page.locator("#announcer")
     for _ in range(2):
         watched.page.mouse.click(*box)
@@ -209,6 +213,12 @@ def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None
     watched.page.mouse.click(*box)
     watched.press("Escape")
     assert not watched.page.evaluate("CSS.highlights.has('lit')")
+    # What the switch draws anew is lit by one click again, though the same word was lit before.
+    watched.page.mouse.click(*box)
+    watched.page.click("text=As written")
+    assert not watched.page.evaluate("CSS.highlights.has('lit')")
+    watched.page.mouse.click(*watched.page.evaluate(PLACE_OF_12, "#problem .as-written"))
+    assert watched.page.evaluate("CSS.highlights.get('lit').size") == 3
 
 
 def test_the_calculator_knows_what_an_annotator_needs(watched: Watched) -> None:

@@ -56,6 +56,23 @@ def test_a_page_finds_the_code_that_is_run(watched: Watched, transactional_db: N
     }
 
 
+def test_long_code_is_there_whole_and_long_output_with_its_end_or_as_written_whole(
+    watched: Watched, annotator: User
+) -> None:
+    code = "x = 1\n" * 4000 + "print('last line')"
+    output = "first line\n" + "12 " * 2000 + "\nSo it is 42."
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution([f"```python\n{code}\n```"]))
+    Step.objects.update(output=output, verdict="ok")
+    watched.annotate(campaign, annotator)
+    assert watched.page.text_content("#steps pre") == code
+    printed = watched.page.text_content("#steps samp") or ""
+    assert printed.startswith("first line\n12 ") and printed.endswith("12 \nSo it is 42.")
+    assert "\n…\n" in printed and len(printed) == 4003
+    watched.page.click("text=As written")
+    assert watched.page.text_content("#steps samp") == output
+
+
 def test_what_code_printed_is_told_below_the_last_code_and_where_none_is_known(
     watched: Watched, annotator: User
 ) -> None:

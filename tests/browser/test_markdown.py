@@ -39,12 +39,16 @@ UNCHANGED = [
     "``quoted'' and ``again''", "a | b", "|x| + |y| = 3", "3.5 * 2", "p_{k+1} * q_{k-1}", "~~no~~",
     "\ta\\b", "(2) * (3) *4*", "20\n- 5\n- 3\n= 12", "x + 2\n> 5 apples", "2\n* 3\n* 4", "- 3 + 4 = 7\n- 7 * 2 = 14",
     "x\n> -5 apples", "20 apples\n- 5\n- 3 apples",
+    "길이*폭*높이", "长*宽*高", "あ_い_う",
 ]  # fmt: skip
 FORMATTED = [
     ("so **this** is", "<p>so <strong>this</strong> is</p>"),
     ("*Hence* it is", "<p><em>Hence</em> it is</p>"),
     ("***both***", "<p><strong><em>both</em></strong></p>"),
     ("the answer is **42**.", "<p>the answer is <strong>42</strong>.</p>"),
+    ("답은 **42**입니다.", "<p>답은 <strong>42</strong>입니다.</p>"),
+    ("因此**答案**是 3，***对***的", "<p>因此<strong>答案</strong>是 3，<strong><em>对</em></strong>的</p>"),
+    ("カード**答え**です", "<p>カード<strong>答え</strong>です</p>"),
     ("## Step 1: look", '<p class="markdown-heading"><strong>Step 1: look</strong></p>'),
     ("- one\n- two **b**", "<ul><li>one</li><li>two <strong>b</strong></li></ul>"),
     ("- so 3 + 4 = 7\n- so 7 * 2 = 14", "<ul><li>so 3 + 4 = 7</li><li>so 7 * 2 = 14</li></ul>"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Task
 from tests.browser.annotator_page import Watched
+from tests.browser.looks import look
 from tests.browser.scenes import blind_campaign
-from tests.factories import make_annotation, make_job, make_user
+from tests.factories import make_annotation, make_campaign, make_job, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
+WIDE = "\\boxed{\\text{" + "a box as wide as a table is long and " * 2 + "}}"
 IN_SIGHT = """all => all.map(one => one.getBoundingClientRect())
     .every(box => box.width > 0 && box.left >= 0 && box.right <= innerWidth)"""
+OVERHANG = "document.documentElement.scrollWidth - innerWidth"
 WIDTHS = "all => all.map(one => one.getBoundingClientRect().width)"
 
 
@@ -71,3 +76,46 @@ def test_paper_as_narrow_as_a_phone_keeps_the_columns_of_a_table(phone: Watched)
         phone.page.locator(".carded tbody tr").first.evaluate("row => getComputedStyle(row).display")
         == "table-row"
     )
+
+
+def wide_task(annotator: User) -> Task:
+    steps = [f"So we say ${WIDE}$.", f"- one\n- two is ${WIDE}$\n\nand so on", f"As $x$:\n\n$$y={WIDE}$$"]
+    solution = make_solution(steps, problem=f"What of ${WIDE}$?", answer=WIDE, final_answer=WIDE)
+    return make_task(make_campaign(members=[annotator]), solution)
+
+
+def test_a_wide_formula_amid_text_scrolls_in_its_own_box_and_by_keyboard(phone: Watched) -> None:
+    annotator = make_user()
+    task = wide_task(annotator)
+    phone.annotate(task.campaign, annotator)
+    boxes = "#problem .math.scrolls, #answer .math.scrolls, #steps .math.scrolls"
+    phone.page.locator(boxes).nth(3).wait_for()
+    look(phone, "wide-formulas")
+    assert phone.page.locator(boxes).count() == 4
+    box = phone.page.locator("#steps .math.scrolls").first
+    box.focus()
+    phone.press("ArrowRight ArrowRight")
+    phone.page.wait_for_timeout(300)
+    assert box.evaluate("one => one.scrollLeft") > 0
+    phone.page.set_viewport_size({"width": 1280, "height": 844})
+    phone.page.locator("#steps .katex").first.wait_for()
+    assert phone.page.locator(f"{boxes}, #steps .math[tabindex]").count() == 0
+
+
+def test_a_wide_formula_widens_no_page(phone: Watched) -> None:
+    annotator, reviewer = make_user(), make_user("reviewer")
+    task = wide_task(annotator)
+    annotation = make_annotation(task, annotator, (1, 1, 1))
+    campaign = f"/campaigns/{task.campaign_id}"
+    pages = {
+        f"/annotate/annotation/{annotation.pk}/second-look/": annotator,
+        "/my-day/": annotator,
+        f"{campaign}/comparison/tasks/{task.pk}/": reviewer,
+        f"{campaign}/tasks/": reviewer,
+    }
+    for address, person in pages.items():
+        phone.log_in(person.username)
+        phone.go(address)
+        phone.page.locator(".katex").first.wait_for()
+        phone.page.wait_for_timeout(200)
+        assert phone.page.evaluate(OVERHANG) <= 0, address

@@ -12,7 +12,18 @@ from tests.data import ROOT
 
 PIECES = st.lists(
     st.sampled_from(
-        ["so ", "x ", "$a_1 + b$", "\\(x^2\\)", "$$\\frac{1}{2}$$", "\\$5 ", "\\[y\\]", "*", "end. "]
+        [
+            "so ",
+            "x ",
+            "$a_1 + b$",
+            "\\(x^2\\)",
+            "$$\\frac{1}{2}$$",
+            "\\$5 ",
+            "\\[y\\]",
+            "\\begin{align*}x&=1\\end{align*}",
+            "*",
+            "end. ",
+        ]
     ),
     max_size=30,
 )
@@ -29,6 +40,11 @@ PIECES = st.lists(
         ("It costs $5 and then some more of it", 14, "It costs $5 an…"),
         ("$" + "x" * 400 + "$ is long", 20, "…"),
         ("Is $x$ it?", 6, "Is $x$…"),
+        ("Hence $ x^2 = 5 $ holds", 10, "Hence…"),
+        ("It costs 5 $ and 6 $ more", 14, "It costs 5 $ a…"),
+        ("Hence \\begin{gather}x=1\\end{gather} holds", 10, "Hence…"),
+        ("She made 2*5=$<<2*5=10>>10, not 2*6=$<<2*6=12>>12", 20, "She made 2*5=$<<2*5=…"),
+        ("She made $2*5=$<<2*5=10>>10 in all", 12, "She made $2*…"),
     ],
 )
 def test_a_text_is_cut_beside_a_formula_and_never_inside(text: str, length: int, expected: str) -> None:
@@ -56,6 +72,12 @@ def test_the_filter_leaves_escaping_to_the_page() -> None:
         Context({"text": "<b>$x$ and more"})
     )
     assert shown == "&lt;b&gt;$x$ a…"
+
+
+def test_what_was_printed_is_cut_in_its_middle() -> None:
+    page = Template("{% load problem_text %}{{ text|both_ends:8 }}")
+    assert page.render(Context({"text": "<1>23456789"})) == "&lt;1&gt;2\n…\n6789"
+    assert page.render(Context({"text": "12345678"})) == "12345678"
 
 
 @pytest.mark.parametrize("area", ["annotations", "autolabels", "campaigns", "training"])

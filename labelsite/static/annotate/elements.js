@@ -17,6 +17,11 @@ export function fill(phrase, values = {}) {
   return phrase.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
+/** A phrase about `n`, filled in; the first of the two is for one. */
+export function counted([one, several], values) {
+  return fill(values.n === 1 ? one : several, values);
+}
+
 /** How a key looks on a button. */
 export function keyName(key) {
   const names = { " ": "Space", Enter: "⏎", ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", "-": "−" };

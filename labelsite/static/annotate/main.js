@@ -4,7 +4,7 @@ import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
 import { listenForClicks } from "./clicks.js";
 import { showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
-import { byId, fill } from "./elements.js";
+import { byId, counted } from "./elements.js";
 import { FIELD_OF } from "./fields.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
@@ -207,6 +207,7 @@ function onStale(changed, answer) {
   if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.follow(answer.draft);
   notices.passing(words.changedElsewhere);
+  clear();
   view.draw(task.work);
   refresh(false);
 }
@@ -251,7 +252,7 @@ function leave() {
 }
 
 function tellLit(term, count) {
-  notices.say(fill(words.lit, { term, n: count }));
+  notices.say(counted(words.lit, { term, n: count }));
 }
 
 const mayNotWrite = () => { if (configuration.protocol === "every_option") notices.passing(words.mayNotWrite); };
@@ -265,7 +266,7 @@ const ALWAYS = {
   find: () => find(tellLit),
   calculator: showCalculator,
   guideline: toggleGuideline,
-  as_written: () => view.texts.switch(),
+  as_written: () => { clear(); view.texts.switch(); },
   escape: () => { clear(); byId("more").open = false; },
   second_look: () => { if (last?.secondLook) location.assign(address(urls.secondLook, last.annotation)); },
 };

@@ -21,6 +21,12 @@ function keep(isRaw) {
   }
 }
 
+/** The beginning and the end of a long text: what code prints last is mostly its result. */
+export function bothEnds(text, length) {
+  const half = length / 2;
+  return text.length <= length ? text : `${text.slice(0, half)}\n…\n${text.slice(-half)}`;
+}
+
 /** Every character, also those that no font draws: one that has no width, or that turns the direction of what follows. */
 function raw(text) {
   return make("div", { className: "as-written" }, named(text, /(?![\n\r\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu));

@@ -1,11 +1,13 @@
 // Draws a task once, and after each change only toggles what changed.
 import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
-import { byId, fill, keyName, make, show } from "./elements.js";
+import { byId, counted, fill, keyName, make, show } from "./elements.js";
 import { FIELD_OF, Fields } from "./fields.js";
 import { watchGuideline } from "./guideline.js";
 import { isBehindProblem, watchProblem } from "./problem.js";
-import { Texts, formatted } from "./texts.js";
+import { Texts, bothEnds, formatted } from "./texts.js";
+
+const LONGEST_OUTPUT = 4000;
 
 export const RATINGS = [
   { action: "bad", value: -1, sign: "−1" },
@@ -116,7 +118,7 @@ export class View {
 
   body(option) {
     const said = make("div", { className: "step-said" });
-    this.texts.put(said, option.text, () => this.formatted(option), () => this.output(option));
+    this.texts.put(said, option.text, () => this.formatted(option), () => this.output(option, Infinity));
     return [said, make("p", { className: "step-note muted small", hidden: true })];
   }
 
@@ -132,11 +134,12 @@ export class View {
       : prose(part.prose.join("\n").trim())));
   }
 
-  output({ output, verdict }) {
+  /** What the code printed, in `length` characters; as it was written, all of it stands there. */
+  output({ output, verdict }, length = LONGEST_OUTPUT) {
     if (verdict === null && output === null) return [];
     const failed = verdict === "program_error";
     const notRun = verdict === "infrastructure";
-    const text = (output ?? "").slice(0, 4000);
+    const text = bothEnds(output ?? "", length);
     const label = failed ? this.words.codeFailed : notRun ? this.words.codeNotRun : text ? this.words.codePrinted : this.words.codeSilent;
     return [make("div", { className: failed ? "code-output failed" : notRun ? "code-output not-run" : "code-output" },
       make("span", {}, label), text ? make("samp", {}, text) : null)];
@@ -150,7 +153,7 @@ export class View {
     }
     const { q_value: q, bar, visits, score } = machine;
     if (q !== null) {
-      holder.append(make("div", { className: "gauge" }, make("span", {}, `Q ${q.toFixed(2)}`), make("span", { className: "muted" }, fill(this.words.visits, { n: visits })),
+      holder.append(make("div", { className: "gauge" }, make("span", {}, `Q ${q.toFixed(2)}`), make("span", { className: "muted" }, counted(this.words.visits, { n: visits })),
         bar === null ? null : make("meter", { min: 0, max: 1, value: bar, "aria-hidden": "true" })));
     }
     if (score !== null) {
