@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from labelsite.campaigns.models import Campaign
 from labelsite.comparison.services import adjudicate
 from labelsite.training.evidence import first_mistakes
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
@@ -43,6 +44,15 @@ def test_a_screening_item_stays_one_and_its_page_offers_no_gold(reviewer, client
     client.force_login(reviewer)
     page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
     assert 'name="positions"' in page and "make_gold" not in page
+
+
+def test_beside_the_offer_of_gold_stands_that_without_a_share_nobody_gets_it(reviewer, client) -> None:
+    task, words = task_with(), "The share of gold items is 0, so nobody gets any."
+    address = reverse("comparison:task", args=[task.campaign_id, task.pk])
+    client.force_login(reviewer)
+    assert words in client.get(address).content.decode()
+    Campaign.objects.update(gold_rate=0.05)
+    assert words not in client.get(address).content.decode()
 
 
 def test_no_mistake_replaces_the_gold_too(reviewer) -> None:
