@@ -25,6 +25,10 @@ def test_standings_count_sets_bias_and_drift(client) -> None:
     make_annotation(make_task(campaign), careful)
     worst, best = standings(campaign)
     assert (worst.user, worst.right, worst.items, worst.bias, worst.drifts) == (careless, 0, 8, 2.0, True)
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/annotate/{campaign.pk}/quality/").content.decode()
+    labels = f'<a href="/annotate/{campaign.pk}/quality/{careless.pk}/">look at this person'
+    assert labels in page and page.count("look at this person") == 1
     assert (best.user, best.right, best.items, best.bias, best.drifts) == (careful, 8, 8, 0.0, False)
     client.force_login(careful)
     assert client.get(f"/annotate/{campaign.pk}/quality/").status_code == 403
