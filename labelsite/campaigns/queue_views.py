@@ -13,6 +13,7 @@ from labelsite import storable
 from labelsite.accounts.access import person, reviewer_required
 from labelsite.campaigns import arranging, progress, sections
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
+from labelsite.campaigns.section_forms import TaskSearch
 
 PAGE = 50
 
@@ -23,7 +24,7 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
 
     Of work, one state at a time, what is open unless another is asked for: a finished task keeps its priority and
     would stand before the open ones. Gold and screening items stay open whoever has seen them. What is set aside waits
-    for a reviewer: what one has decided is left out unless it is asked for, too.
+    for a reviewer: what one has decided is left out unless it is asked for, too. A search narrows each of these lists.
     """
     campaign = get_object_or_404(Campaign, pk=pk)
     kind = storable.text(request.GET.get("kind", "work"))
@@ -34,9 +35,12 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     decided = "1" if state == TaskState.SET_ASIDE and request.GET.get("decided") == "1" else ""
     if state == TaskState.SET_ASIDE and not decided:
         rows = rows.exclude(adjudications__is_live=True)
+    search = TaskSearch(request.GET)
+    rows = search.among(rows, campaign) if search.is_valid() else rows.none()
     rows = rows.select_related("solution__problem").order_by("-priority", "id")
     page = _first_of(_after(rows, request.GET.get("after", "")), PAGE + 1, state)
     last = page[PAGE - 1] if len(page) > PAGE else None
+    within = {"section": section, **{name: request.GET.get(name, "") for name in search.fields}}
     # Whoever has just asked for a new order is told of it, also when it is done already.
     asked = "arranged" in request.GET
     context = {
@@ -46,7 +50,9 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "section": section,
         "state": state,
         "with_decided": decided,
-        "narrowed": _asked({"kind": kind, "state": state, "section": section, "decided": decided}),
+        "search": search,
+        "within": _asked(within),
+        "narrowed": _asked({"kind": kind, "state": state, "decided": decided, **within}),
         "states": TaskState.choices,
         # Also one that has no tasks any more: it is what the page is narrowed to.
         "sections": sections.in_order({*sections.all_sections(campaign), section} - {""}),
