@@ -50,6 +50,7 @@ SENT = [
 REFUSED = [
     ("/api/v1/campaigns/{campaign}/queue/", "limit"),
     ("/api/v1/campaigns/{campaign}/annotations/", "after"),
+    ("/api/v1/campaigns/{campaign}/decisions/", "after"),
 ]
 
 

@@ -92,6 +92,23 @@ def test_a_step_behind_the_last_one_that_was_chosen_is_no_mistake_that_a_reviewe
     assert offered == ["0", "1", "-1"]
 
 
+def test_the_page_keeps_the_earlier_decisions_of_a_task_in_a_fold_and_escapes_them(reviewer, client) -> None:
+    task = task_with()
+    address = reverse("comparison:task", args=[task.campaign_id, task.pk])
+    client.force_login(reviewer)
+    adjudicate(task, reviewer, [0], note="<b>first</b> thought")
+    assert "earlier decision" not in client.get(address).text
+    adjudicate(task, make_user("reviewer", username="sam"), [1, 2], note="second thought")
+    adjudicate(task, reviewer, [-1])
+    page = client.get(address)
+    assert [decision.positions for decision in page.context["opinions"].earlier] == [[1, 2], [0]]
+    (fold,) = re.findall(
+        r"<details><summary>2 earlier decisions</summary>.*?</details>", page.text, re.DOTALL
+    )
+    assert "<strong>sam</strong> 2, 3" in fold and "second thought" in fold
+    assert "<strong>ruth</strong> 1 " in fold and "&lt;b&gt;first&lt;/b&gt; thought" in fold
+
+
 def test_a_model_is_measured_by_the_newest_decision(reviewer) -> None:
     task = task_with()
     make_annotation(task, make_user(), [1, -1])
