@@ -14,10 +14,18 @@ from labelsite.autolabels.models import SearchTree
 from labelsite.environment import whole_number
 from ml.errors import MisstepError
 from tests.autolabels.files import small_tree
-from tests.factories import make_campaign, make_estimate_run, make_task, make_token, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimate_run,
+    make_task,
+    make_token,
+    make_user,
+)
 
 ODD = ("²", "9" * 5000)
 SHOWN = [
+    ("/annotate/{campaign}/quality/{person}/", "before"),
     ("/autolabels/", "before"),
     ("/autolabels/{run}/", "after"),
     ("/autolabels/trees/{tree}/", "node"),
@@ -42,6 +50,7 @@ SENT = [
 REFUSED = [
     ("/api/v1/campaigns/{campaign}/queue/", "limit"),
     ("/api/v1/campaigns/{campaign}/annotations/", "after"),
+    ("/api/v1/campaigns/{campaign}/decisions/", "after"),
 ]
 
 
@@ -53,7 +62,14 @@ def rows(db: None) -> dict[str, int]:
     tree = SearchTree.objects.create(
         run=make_estimate_run(), problem=problem, node_count=5, data=small_tree(problem.pk)
     )
-    return {"campaign": task.campaign_id, "task": task.pk, "tree": tree.pk, "run": tree.run_id}
+    person = make_annotation(task, make_user()).annotator_id
+    return {
+        "campaign": task.campaign_id,
+        "task": task.pk,
+        "tree": tree.pk,
+        "run": tree.run_id,
+        "person": person,
+    }
 
 
 @pytest.fixture(params=ODD, ids=["superscript", "endless"])

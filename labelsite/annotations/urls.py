@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from labelsite.annotations import coverage_views, exit_views, history_views, task_kinds, views
+from labelsite.annotations import coverage_views, exit_views, history_views, look_views, task_kinds, views
 
 app_name = "annotations"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("annotate/annotation/<int:pk>/revise/", history_views.revise, name="revise"),
     path("annotate/annotation/<int:pk>/second-look/", history_views.second_look, name="second_look"),
     path("annotate/<int:campaign_id>/quality/", history_views.quality, name="quality"),
+    path("annotate/<int:campaign_id>/quality/<int:user_id>/", look_views.looks, name="looks"),
     path("campaigns/<int:campaign_id>/exits/", exit_views.exits, name="exits"),
     path("campaigns/<int:campaign_id>/tasks/<int:task_id>/one-more/", exit_views.one_more, name="one_more"),
     # What becomes of the task depends on its annotations.

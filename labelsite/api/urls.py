@@ -4,6 +4,7 @@ from drf_spectacular.views import SpectacularAPIView
 from labelsite.api import (
     campaigns,
     checkpoints,
+    decisions,
     estimates,
     figures,
     machine_lines,
@@ -21,6 +22,7 @@ version_1 = [
     path("campaigns/<int:pk>/", campaigns.CampaignDetail.as_view(), name="campaign"),
     path("campaigns/<int:pk>/next/", campaigns.NextTask.as_view(), name="next_task"),
     path("campaigns/<int:pk>/annotations/", campaigns.AnnotationLines.as_view(), name="annotation_lines"),
+    path("campaigns/<int:pk>/decisions/", decisions.DecisionLines.as_view(), name="decision_lines"),
     path("campaigns/<int:pk>/progress/", figures.Progress.as_view(), name="progress"),
     path("campaigns/<int:pk>/comparison/", figures.Comparison.as_view(), name="comparison"),
     path("campaigns/<int:pk>/members/", figures.Members.as_view(), name="members"),

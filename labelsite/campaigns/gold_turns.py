@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from labelsite.campaigns import frontier
-from labelsite.campaigns.models import TaskKind
+from labelsite.campaigns.models import Campaign, TaskKind
 
 _WORK_WAITS = frontier.in_both(f"WITH {frontier.NEAR_SQL} SELECT EXISTS (SELECT FROM near)")
+
+
+def missing(campaign: Campaign) -> str:
+    """What is missing for gold to be mixed in: the "share" where there are items, the "items" where there is a share;
+    "" where there are both, or neither is wanted.
+    """
+    has_items = campaign.tasks.filter(kind=TaskKind.GOLD).exists()
+    if has_items == bool(campaign.gold_rate):
+        return ""
+    return "share" if has_items else "items"
 
 
 def among_work(campaign: int, annotator: int, sections: Sequence[str]) -> list[str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.http import urlencode
 
 from labelsite import storable
 from labelsite.accounts.access import person, reviewer_required
 from labelsite.campaigns import arranging, progress, sections
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
+from labelsite.campaigns.section_forms import TaskSearch
 
 PAGE = 50
 
@@ -19,7 +23,8 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     """The queue in its order, a page at a time: by priority and id, the same keys as the index.
 
     Of work, one state at a time, what is open unless another is asked for: a finished task keeps its priority and
-    would stand before the open ones. Gold and screening items stay open whoever has seen them.
+    would stand before the open ones. Gold and screening items stay open whoever has seen them. What is set aside waits
+    for a reviewer: what one has decided is left out unless it is asked for, too. A search narrows each of these lists.
     """
     campaign = get_object_or_404(Campaign, pk=pk)
     kind = storable.text(request.GET.get("kind", "work"))
@@ -27,9 +32,15 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     state = _state(request, kind)
     wanted = {"section": section, "state": state}
     rows = campaign.tasks.filter(kind=kind, **{name: value for name, value in wanted.items() if value})
+    decided = "1" if state == TaskState.SET_ASIDE and request.GET.get("decided") == "1" else ""
+    if state == TaskState.SET_ASIDE and not decided:
+        rows = rows.exclude(adjudications__is_live=True)
+    search = TaskSearch(request.GET)
+    rows = search.among(rows, campaign) if search.is_valid() else rows.none()
     rows = rows.select_related("solution__problem").order_by("-priority", "id")
     page = _first_of(_after(rows, request.GET.get("after", "")), PAGE + 1, state)
     last = page[PAGE - 1] if len(page) > PAGE else None
+    within = {"section": section, **{name: request.GET.get(name, "") for name in search.fields}}
     # Whoever has just asked for a new order is told of it, also when it is done already.
     asked = "arranged" in request.GET
     context = {
@@ -38,6 +49,10 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "kind": kind,
         "section": section,
         "state": state,
+        "with_decided": decided,
+        "search": search,
+        "within": _asked(within),
+        "narrowed": _asked({"kind": kind, "state": state, "decided": decided, **within}),
         "states": TaskState.choices,
         # Also one that has no tasks any more: it is what the page is narrowed to.
         "sections": sections.in_order({*sections.all_sections(campaign), section} - {""}),
@@ -47,6 +62,11 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "further": f"{last.priority!r}_{last.pk}" if last else "",
     }
     return render(request, "campaigns/tasks.html", context)
+
+
+def _asked(fields: Mapping[str, str]) -> str:
+    """What narrows the page, as its address says it; what is empty narrows nothing."""
+    return urlencode({name: value for name, value in fields.items() if value})
 
 
 def _state(request: HttpRequest, kind: str) -> str:

@@ -85,8 +85,7 @@ def pick(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     rows = campaign.tasks.filter(pk__in=wholes(request.POST.getlist("task"))).exclude(kind=TaskKind.SCREENING)
     _assign(request, campaign, rows)
-    narrowed = {name: request.GET[name] for name in ("kind", "state", "section") if request.GET.get(name)}
-    return redirect(f"{reverse('campaigns:tasks', args=[campaign.pk])}?{urlencode(narrowed)}")
+    return redirect(f"{reverse('campaigns:tasks', args=[campaign.pk])}?{request.GET.urlencode()}")
 
 
 def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task]) -> None:

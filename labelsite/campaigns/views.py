@@ -144,7 +144,9 @@ def reorder(request: HttpRequest, pk: int) -> HttpResponse:
     left = arranging.unfinished(campaign)
     if not (left and left.state == JobState.RUNNING and left.spec["order"]):
         arranging.arrange(campaign, places=False, order=True)
-    return redirect(f"{reverse('campaigns:tasks', args=[pk])}?arranged=1")
+    narrowed = request.GET.copy()
+    narrowed["arranged"] = "1"
+    return redirect(f"{reverse('campaigns:tasks', args=[pk])}?{narrowed.urlencode()}")
 
 
 @reviewer_required

@@ -59,6 +59,9 @@ DIFFER = (
     " WHERE a.task_id = t.id AND {condition} OFFSET 0)"
 )
 PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
+UNDECIDED = (
+    "NOT EXISTS (SELECT 1 FROM comparison_adjudication d WHERE d.task_id = t.id AND d.is_live OFFSET 0)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,10 @@ def task_ids(
     limit: int = PAGE + 1,
     against: Against = EVERYBODY,
     backwards: bool = False,
+    with_decided: bool = True,
 ) -> list[int]:
     """The next tasks of one kind after the task `after`, in order of their ids (or before it, backwards)."""
-    pattern = PATTERNS.get(kind, EXISTS)
-    wanted = pattern.format(looks=against.looks, others=against.other_looks, condition=CONDITIONS[kind])
+    wanted = _wanted(kind, against) if with_decided else f"{UNDECIDED} AND {_wanted(kind, against)}"
     order, beyond = ("DESC", "<") if backwards else ("ASC", ">")
     query = f"""
         SELECT t.id FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
@@ -99,6 +102,39 @@ def task_ids(
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         return [identity for (identity,) in cursor.fetchall()]
+
+
+def decided_counts(
+    campaign: Campaign, run: EstimateRun | None, kinds: Sequence[Kind], against: Against
+) -> dict[Kind, int]:
+    """On how many tasks of each kind a reviewer's decision stands; only these tasks, which are few, are gone over.
+
+    Among themselves people are compared by everybody's labels.
+    """
+    if not kinds:
+        return {}
+    wanted = [_wanted(kind, EVERYBODY if kind == Kind.PEOPLE else against) for kind in kinds]
+    query = f"""
+        SELECT {", ".join(f"count(*) FILTER (WHERE {one})" for one in wanted)}
+        FROM comparison_adjudication d JOIN campaigns_task t ON t.id = d.task_id AND d.is_live
+        JOIN problems_solution s ON s.id = t.solution_id
+        LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
+        WHERE t.campaign_id = %(campaign)s
+    """
+    parameters = {
+        "campaign": campaign.pk,
+        "run": run.pk if run else None,
+        "annotators": list(against.annotators),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return dict(zip(kinds, cursor.fetchone(), strict=True))
+
+
+def _wanted(kind: Kind, against: Against) -> str:
+    """The condition on a task `t`, its solution `s` and its estimate `e`."""
+    pattern = PATTERNS.get(kind, EXISTS)
+    return pattern.format(looks=against.looks, others=against.other_looks, condition=CONDITIONS[kind])
 
 
 def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against = EVERYBODY) -> list[Row]:

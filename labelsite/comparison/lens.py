@@ -16,7 +16,10 @@ from labelsite.comparison.against import Against
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """The chosen view; `query` keeps it in links. other: the person with whom the labeler is compared."""
+    """The chosen view; `query` keeps it in links. other: the person with whom the labeler is compared.
+
+    with_decided: lists have also what a reviewer has decided.
+    """
 
     campaign: Campaign
     run: EstimateRun | None
@@ -24,6 +27,7 @@ class Lens:
     is_blind: bool
     asked_run: int | None
     other: str = ""
+    with_decided: bool = False
 
     @property
     def against(self) -> Against:
@@ -44,6 +48,8 @@ class Lens:
             parts["with"] = self.other
         if self.is_blind:
             parts["blind"] = 1
+        if self.with_decided:
+            parts["decided"] = 1
         return urlencode(parts)
 
 
@@ -59,4 +65,12 @@ def lens_for(parameters: Mapping[str, str], campaign_id: int) -> Lens:
     if labeler != "gold" and whole(labeler) is None:
         labeler = ""
     other = None if labeler in ("", "gold") else whole(parameters.get("with", ""))
-    return Lens(campaign, run, labeler, parameters.get("blind") == "1", asked, str(other) if other else "")
+    return Lens(
+        campaign,
+        run,
+        labeler,
+        is_blind=parameters.get("blind") == "1",
+        asked_run=asked,
+        other=str(other) if other else "",
+        with_decided=parameters.get("decided") == "1",
+    )

@@ -111,6 +111,8 @@ class Opinions:
     steps: Sequence[StepOpinions]
     solution_estimate: SolutionEstimate | None
     adjudication: Adjudication | None
+    # Decisions that were replaced, the newest first.
+    earlier: Sequence[Adjudication]
 
     @property
     def reasons(self) -> list[Note]:
@@ -137,8 +139,10 @@ def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) ->
     whole = SolutionEstimate.objects.filter(run=run, solution=task.solution_id).first()
     if whole and whole.first_mistake is not None and whole.first_mistake < len(steps):
         steps[whole.first_mistake].is_run_first = True
-    decided = Adjudication.objects.filter(task=task, is_live=True).select_related("reviewer").first()
-    return Opinions(task, people, steps, whole, decided)
+    decisions = list(Adjudication.objects.filter(task=task).select_related("reviewer").order_by("-pk"))
+    decided = next((decision for decision in decisions if decision.is_live), None)
+    earlier = [decision for decision in decisions if not decision.is_live]
+    return Opinions(task, people, steps, whole, decided, earlier)
 
 
 def _settled(solution: Solution, steps: Sequence[Step]) -> set[int]:

@@ -17,6 +17,7 @@ from labelsite.campaigns.gold import correct_gold
 from labelsite.campaigns.gold_sources import decided_by
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.services import set_kind, update_campaign
+from labelsite.comparison.decisions import before_keeping
 from labelsite.comparison.evidence import NONE
 from labelsite.comparison.models import Adjudication
 from labelsite.jobs.models import Job
@@ -69,6 +70,7 @@ def adjudicate(
             set_kind(task, TaskKind.GOLD, chosen, source, reviewer)
         else:
             correct_gold(task, chosen, source, reviewer)
+        before_keeping()
         return Adjudication.objects.create(
             task=task,
             reviewer=reviewer,

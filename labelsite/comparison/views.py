@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -41,11 +42,16 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class KindLink:
-    """A way to disagree, on how many solutions it happens, and where their list is."""
+    """A way to disagree, on how many solutions it happens, how many of them are decided, and where their list is."""
 
     kind: Kind
     count: int | None
+    decided: int
     url: str
+
+    @property
+    def undecided(self) -> int:
+        return (self.count or 0) - self.decided
 
 
 @reviewer_required
@@ -62,7 +68,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "labelers": labelers,
         "has_gold": has_gold,
         "runs": _runs(lens),
-        "kinds": _kind_links(lens, _counts(lens, found)),
+        "kinds": _kind_links(lens, found),
         "people_differ": _link(replace(lens, labeler="", other="", is_blind=False), Kind.PEOPLE),
         "persons": [(row, labelers.get(row.annotator), row.annotator in fast) for row in found.persons],
         "pairs": [
@@ -80,11 +86,14 @@ def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
     kind = _kind(request, lens)
     after = whole(request.GET.get("after", "")) or 0
     against = _against(lens, kind)
-    numbers = disagreements.task_ids(lens.campaign, lens.run, kind, after, against=against)
+    listed = partial(disagreements.task_ids, lens.campaign, lens.run, kind, against=against)
+    numbers = listed(after, with_decided=lens.with_decided)
     context = {
         "lens": lens,
         "kind": kind,
-        "kinds": _kind_links(lens, {}),
+        "kinds": _kind_links(lens),
+        "other_view": _link(replace(lens, with_decided=not lens.with_decided), kind),
+        "is_all_decided": not (numbers or lens.with_decided) and bool(listed(limit=1)),
         "needs_run": lens.run is None and kind not in WITHOUT_RUN,
         "pair": _named([*against.annotators, *against.others]) if lens.other else [],
         "rows": disagreements.rows(
@@ -191,11 +200,11 @@ def _task(campaign: Campaign, task_id: int) -> Task:
 
 def _neighbours(lens: Lens, kind: Kind, task_id: int) -> tuple[int | None, int | None]:
     """The tasks before and behind this one in the list of its kind, for which the whole campaign may be gone over."""
-    against = _against(lens, kind)
-    previous, following = (
-        next(iter(disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, is_back)), None)
-        for is_back in (True, False)
-    )
+    beside = partial(
+        disagreements.task_ids,
+        lens.campaign, lens.run, kind, task_id, 1, _against(lens, kind), with_decided=lens.with_decided,
+    )  # fmt: skip
+    previous, following = (next(iter(beside(backwards=is_back)), None) for is_back in (True, False))
     return previous, following
 
 
@@ -246,9 +255,13 @@ def _counts(lens: Lens, found: Overview) -> dict[Kind, int]:
     return known
 
 
-def _kind_links(lens: Lens, counts: Mapping[Kind, int]) -> list[KindLink]:
+def _kind_links(lens: Lens, found: Overview | None = None) -> list[KindLink]:
+    """The kinds of disagreement with their lists; their counts where the figures are at hand."""
+    counts = _counts(lens, found) if found else {}
+    against = Against(is_gold=True) if found and found.is_gold else lens.against
+    decided = disagreements.decided_counts(lens.campaign, lens.run, list(counts), against)
     shown = Kind if lens.run else WITHOUT_RUN
-    return [KindLink(kind, counts.get(kind), _link(lens, kind)) for kind in shown]
+    return [KindLink(kind, counts.get(kind), decided.get(kind, 0), _link(lens, kind)) for kind in shown]
 
 
 def _link(lens: Lens, kind: Kind) -> str:

@@ -7,7 +7,7 @@ import pytest
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.quality import LAST, standings
-from labelsite.campaigns.models import TaskKind
+from labelsite.campaigns.models import Campaign, TaskKind
 from labelsite.campaigns.queue import EVERYBODY
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
@@ -25,6 +25,10 @@ def test_standings_count_sets_bias_and_drift(client) -> None:
     make_annotation(make_task(campaign), careful)
     worst, best = standings(campaign)
     assert (worst.user, worst.right, worst.items, worst.bias, worst.drifts) == (careless, 0, 8, 2.0, True)
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/annotate/{campaign.pk}/quality/").content.decode()
+    labels = f'<a href="/annotate/{campaign.pk}/quality/{careless.pk}/">look at this person'
+    assert labels in page and page.count("look at this person") == 1
     assert (best.user, best.right, best.items, best.bias, best.drifts) == (careful, 8, 8, 0.0, False)
     client.force_login(careful)
     assert client.get(f"/annotate/{campaign.pk}/quality/").status_code == 403
@@ -63,3 +67,16 @@ def test_a_page_tells_a_reviewer_of_nothing_to_do_that_only_an_admin_may(client)
     client.force_login(make_user("admin"))
     page = client.get(address).content.decode()
     assert "Make some tasks gold in the queue" in page and "Make them in the queue" in page
+
+
+def test_the_page_says_at_what_share_gold_comes_and_asks_for_no_gold_where_it_is_there(client) -> None:
+    campaign = make_campaign()
+    make_annotation(make_task(campaign), make_user())
+    make_task(campaign, kind="gold", gold=[0])
+    client.force_login(make_user("admin"))
+    address = f"/annotate/{campaign.pk}/quality/"
+    for share, words in [(0.0, "so nobody gets any"), (0.05, "Nobody has done a gold item yet.")]:
+        Campaign.objects.update(gold_rate=share)
+        page = client.get(address).content.decode()
+        assert f"Share of gold items mixed in: {100 * share:.1f} %." in page
+        assert words in page and "Make some tasks gold" not in page

@@ -136,6 +136,7 @@ def filled_site(reader: User) -> Samples:
             "annotations": {
                 "campaign_id": campaign.pk,
                 "pk": own.pk,
+                "user_id": annotator.pk,
                 "assignment_id": own.task.assignments.get(annotator=reader).pk,
                 "identity": file.id,
             },

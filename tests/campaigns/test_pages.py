@@ -268,7 +268,8 @@ def test_what_a_reviewer_decided_of_solutions_that_were_set_aside_stands_beside_
     task = campaign.tasks.order_by("pk")[0]
     client.force_login(make_user("reviewer"))
     adjudicate(task, make_user("reviewer"), [0])
-    page = client.get(f"/campaigns/{campaign.pk}/tasks/?state=set_aside").content.decode()
+    assert listed(client, campaign, "?state=set_aside") == ["open"]
+    page = client.get(f"/campaigns/{campaign.pk}/tasks/?state=set_aside&decided=1").content.decode()
     rows = page.split("<tbody>")[1].split("</tr>")[:2]
     assert [">decided</span>" in row for row in rows] == [True, False]
     assert "undecided: 1" in client.get(f"/campaigns/{campaign.pk}/").content.decode()

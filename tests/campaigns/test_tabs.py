@@ -87,3 +87,26 @@ def test_a_page_of_an_own_judgement_stands_under_campaigns_too(client, campaign,
     opened = client.get(reverse(page, args=[annotation.pk]))
     assert opened.status_code == 200
     assert f'<a href="{reverse("campaigns:list")}" aria-current="page">' in opened.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("gold", "share", "notice"),
+    [
+        ([0], 0.0, "The share of gold items is 0, so nobody gets any."),
+        (None, 0.1, "there is no gold item, so nobody is tested"),
+        ([0], 0.1, ""),
+        (None, 0.0, ""),
+    ],
+)
+def test_gold_without_a_share_and_a_share_without_gold_are_told_with_the_way_to_the_setting(
+    client, campaign, gold, share, notice
+) -> None:
+    campaign.tasks.update(kind="gold" if gold else "work", gold=gold)
+    Campaign.objects.update(gold_rate=share)
+    address, setting = (reverse(f"campaigns:{name}", args=[campaign.pk]) for name in ("tasks", "settings"))
+    for role in ("reviewer", "admin"):
+        client.force_login(make_user(role))
+        page = client.get(address).content.decode()
+        assert (notice in page) if notice else ("gold item" not in page)
+        assert (f'href="{setting}#id_gold_rate"' in page) == bool(notice and role == "admin")
+    assert 'id="id_gold_rate"' in client.get(setting).content.decode()

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from labelsite.campaigns.models import Campaign
 from labelsite.comparison.services import adjudicate
 from labelsite.training.evidence import first_mistakes
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
@@ -45,6 +46,15 @@ def test_a_screening_item_stays_one_and_its_page_offers_no_gold(reviewer, client
     assert 'name="positions"' in page and "make_gold" not in page
 
 
+def test_beside_the_offer_of_gold_stands_that_without_a_share_nobody_gets_it(reviewer, client) -> None:
+    task, words = task_with(), "The share of gold items is 0, so nobody gets any."
+    address = reverse("comparison:task", args=[task.campaign_id, task.pk])
+    client.force_login(reviewer)
+    assert words in client.get(address).content.decode()
+    Campaign.objects.update(gold_rate=0.05)
+    assert words not in client.get(address).content.decode()
+
+
 def test_no_mistake_replaces_the_gold_too(reviewer) -> None:
     task = task_with([1])
     adjudicate(task, reviewer, [-1])
@@ -80,6 +90,23 @@ def test_a_step_behind_the_last_one_that_was_chosen_is_no_mistake_that_a_reviewe
     page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
     offered = re.findall(r'name="positions" value="(-?\d+)"', page)
     assert offered == ["0", "1", "-1"]
+
+
+def test_the_page_keeps_the_earlier_decisions_of_a_task_in_a_fold_and_escapes_them(reviewer, client) -> None:
+    task = task_with()
+    address = reverse("comparison:task", args=[task.campaign_id, task.pk])
+    client.force_login(reviewer)
+    adjudicate(task, reviewer, [0], note="<b>first</b> thought")
+    assert "earlier decision" not in client.get(address).text
+    adjudicate(task, make_user("reviewer", username="sam"), [1, 2], note="second thought")
+    adjudicate(task, reviewer, [-1])
+    page = client.get(address)
+    assert [decision.positions for decision in page.context["opinions"].earlier] == [[1, 2], [0]]
+    (fold,) = re.findall(
+        r"<details><summary>2 earlier decisions</summary>.*?</details>", page.text, re.DOTALL
+    )
+    assert "<strong>sam</strong> 2, 3" in fold and "second thought" in fold
+    assert "<strong>ruth</strong> 1 " in fold and "&lt;b&gt;first&lt;/b&gt; thought" in fold
 
 
 def test_a_model_is_measured_by_the_newest_decision(reviewer) -> None:

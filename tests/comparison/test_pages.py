@@ -147,7 +147,7 @@ def test_whoever_decides_again_keeps_the_note_that_stands(client, reviewer, camp
 
 
 def test_the_list_marks_what_a_reviewer_has_decided(client, reviewer, campaign):
-    address = reverse("comparison:disagreements", args=[campaign.pk])
+    address = reverse("comparison:disagreements", args=[campaign.pk]) + "?decided=1"
     task = client.get(address).context["rows"][1].task
     client.post(reverse("comparison:task", args=[campaign.pk, task.pk]), {"positions": ["1"]})
     page = client.get(address)

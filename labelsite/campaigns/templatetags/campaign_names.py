@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import progress
+from labelsite.campaigns import gold_turns, progress
 from labelsite.campaigns.models import Campaign, Membership
 
 register = template.Library()
@@ -27,3 +27,9 @@ def membership_of(campaign: Campaign, user: User) -> Membership | None:
 def missing_screening(campaign: Campaign) -> int:
     """How many of the screening items that the settings ask for do not exist."""
     return progress.missing_screening(campaign)
+
+
+@register.simple_tag
+def missing_for_gold(campaign: Campaign) -> str:
+    """What keeps gold from being mixed in: the "share" or the "items"; "" where nothing does."""
+    return gold_turns.missing(campaign)
