@@ -9,8 +9,9 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from ml.answer_grading import NoVerdict
-from ml.answers import Stated, boxed_answer, extract_final_answer, judge, judge_at_once, stated_by
 from ml.answers import Verdict as Opinions
+from ml.answers import judge, judge_at_once
+from ml.answers_found import Stated, boxed_answer, extract_final_answer, stated_by
 from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on

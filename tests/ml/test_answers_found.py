@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from ml.answers import extract_final_answer, is_strictly_equal, judge
+from ml.answers import is_strictly_equal, judge
+from ml.answers_found import extract_final_answer
 from ml.policies.prompt import load_prompt
 from tests.data import real_data
 
