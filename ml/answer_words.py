@@ -12,11 +12,15 @@ from ml.answer_units import same_unit, with_symbols
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
-# What is left after the number must stand apart and begin with a word: 2xy and "2 xy" are products.
-_WITH_UNIT = re.compile(
-    r"(?P<number>[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+))"
-    r" (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
+_NUMBER = r"[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+)"
+# What is left after the number must stand apart and begin with a word: 2xy and "2 xy" are products. A short one must
+# lead to another: "18 a day", "18 in total", where "2 a b" is a product, too.
+_UNIT = (
+    r"(?:[^\W\d_]{3,}|an?(?= [^\W\d_]{3})|(?:in|of|on|by|at)(?= (?:a |[^\W\d_]{2})))"
+    r"[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*"
 )
+_WITH_UNIT = re.compile(rf"(?P<number>{_NUMBER}) (?P<unit>{_UNIT})\.?")
+_PERCENTAGE = re.compile(rf"\$?(?P<percentage>{_NUMBER}\\?%)\$? (?P<unit>{_UNIT})\.?")
 _MOST_WORDS = 6
 # What a program prints before a number, to say which: "Total cost: 18". "1:18" and "at 7:30" are no names,
 # and neither is what holds a value itself.
@@ -102,6 +106,17 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
 
+def bare_percentages(answer: str, reference: str) -> tuple[str, str]:
+    """Both, and the one of them that says of what it is a percentage, "20% of the students", without these words."""
+    one, other = (_bare_percentage(text) for text in (answer, reference))
+    return (answer, reference) if one != answer and other != reference else (one, other)
+
+
+def _bare_percentage(text: str) -> str:
+    match = _PERCENTAGE.fullmatch(text)
+    return match["percentage"] if match is not None and _is_unit(_words(match["unit"])) else text
+
+
 def same_but_for_name(answer: str, reference: str) -> bool | None:
     """True where the answer is the reference's number behind words that name it, and None for everything else."""
     match = _NAMED.fullmatch(_plain(answer) or "")
@@ -129,15 +144,19 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     if match is None or parse_number(match["number"]) is None:
         return None
     words = _words(match["unit"])
+    return (match["number"], _unit(words, money)) if _is_unit(words) else None
+
+
+def _is_unit(words: list[str]) -> bool:
+    """Whether words behind a number leave it as it is."""
     joinable = words[:-1] if words[-1] in _UNIT_AT_THE_END else words
-    is_unit = (
+    return (
         len(words) <= _MOST_WORDS
-        and not _MATHEMATICAL.fullmatch(words[0])
+        and not _MATHEMATICAL.fullmatch(words[0] if len(words[0]) > 2 else words[1])
         and not any(map(_SCALE.fullmatch, words))
         and not any(map(_NUMBER_WORD.fullmatch, words))
         and not any(map(_JOINING.fullmatch, joinable))
     )
-    return (match["number"], _unit(words, money)) if is_unit else None
 
 
 def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:

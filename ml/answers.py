@@ -27,7 +27,7 @@ from ml.answer_notation import (
     without_mixed_number,
 )
 from ml.answer_signs import plainly_written, with_both_signs
-from ml.answer_words import same_but_for_name, same_but_for_unit, same_choice, same_words
+from ml.answer_words import bare_percentages, same_but_for_name, same_but_for_unit, same_choice, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -123,7 +123,7 @@ def _with_strict(opinion: tuple[bool, str], answer: str, reference: str) -> Verd
 
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
     known = _known_at_once(answer, reference)
-    return known if known is not None else _compared(plainly_written(answer), plainly_written(reference))
+    return known if known is not None else _compared(*_to_compare(answer, reference))
 
 
 def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
@@ -131,7 +131,11 @@ def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
     answer, reference = answer.strip(), reference.strip()
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
-    return _read(plainly_written(answer), plainly_written(reference))
+    return _read(*_to_compare(answer, reference))
+
+
+def _to_compare(answer: str, reference: str) -> tuple[str, str]:
+    return bare_percentages(plainly_written(answer), plainly_written(reference))
 
 
 @lru_cache(maxsize=100_000)

@@ -68,6 +68,8 @@ def test_another_unit_and_what_may_be_a_product_are_wrong(answer, reference):
         ("12 people", "12 persons"),
         ("12 km/h", "12 kilometers per hour"),
         ("12 miles/hour", "12 mph"),
+        ("12 miles an hour", "12 mph"),
+        ("$12 a day", "12 dollars per day"),
         ("12 cm^2", "12 square centimetres"),
         ("12 sq ft", "12 square feet"),
         ("$12/hour", "12 dollars per hour"),

@@ -45,7 +45,43 @@ def test_a_number_of_any_form_may_have_a_unit(answer, reference):
 @pytest.mark.parametrize(
     "answer,reference",
     [
+        ("$18 a day", "18"),
+        ("18 an hour", "18"),
+        ("18 in total", "18"),
+        ("18 of them", "18"),
+        ("18 on Monday", "18"),
+        ("18 by noon", "18"),
+        ("$18 at the market", "18"),
+        ("$1,800 in interest", "1800"),
+        ("1/2 of the cake", "1/2"),
+        ("2/3 of a cup", "2/3"),
+        ("20% of the students", "20"),
+        (r"$20\%$ of the students.", "20%"),
+        ("20% of the students", "0.2"),
+        ("Total: 18 in all", "18"),
+        ("18 in", "18 inches"),
+    ],
+)
+def test_what_follows_a_number_may_begin_with_a_short_word(answer, reference):
+    for one, other in ((answer, reference), (reference, answer)):
+        if ":" not in other:
+            assert (judge(one, other).primary, judge(one, other).agree) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
         ("18 dollars", "19"),
+        ("18 of them", "19"),
+        ("18 in total", "18 in"),
+        ("18 an hour", "18 hours"),
+        ("0.5% of the students", "0.5"),
+        ("20% of the students", "21"),
+        ("1/2 of a dozen", "1/2"),
+        ("1 in four", "1"),
+        ("5 in base seven", "5"),
+        ("3 by x", "3"),
+        ("2 a sin x", "2"),
         ("18 dollars", "18 euros"),
         ("5 million", "5"),
         ("2 thirds", "2"),
