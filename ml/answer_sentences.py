@@ -62,6 +62,15 @@ _WORD = re.compile(r"[^\W\d_]{2}")
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"))
 # A longer one was never closed, or is no answer.
 LONGEST_DISPLAY = 2_000
+# Markdown's stars round a part of an answer. Behind a number or before a digit they would be a product's or a power's.
+_EMPHASIS = re.compile(
+    r"(?<![^\s(\[:=$\"'])(?<![\d)\]}] )"
+    r"(?:(?P<stars>\*{2,3})(?=[^\s*])(?P<bold>(?:[^*\n]|\*(?!\*))*?[^\s*])(?P=stars)"
+    r"|\*(?=[^\s*])(?P<italic>[^*\n]*[^\s*])\*)(?![\w*])"
+)
+_MOST_STARS = 3
+# What they close may have begun before the answer did.
+_CLOSING_STARS = re.compile(r"(?<=[^\s*])\*\*(?= [^\W\d_]{2})")
 # Brackets may be an answer, and so may an empty set, a sign between two numbers and every other symbol; these are none.
 _NOTHING = re.compile(
     r"(?:[\s:;,.!?*_`'\"$\u2026\u201c\u201d\u2018\u2019\u3002\uff0c\uff1a\uff01\uff1f-]|\\[\[\]()]|\\$)*"
@@ -72,7 +81,7 @@ def read_sentence(rest: str) -> str:
     """The answer in the rest of a sentence that states it, without what leads to it and what follows; nothing where
     the rest is none.
     """
-    rest = rest.strip().lstrip("*,").lstrip()
+    rest = _without_emphasis(rest.strip()).lstrip("*,").lstrip()
     lead = _LEAD_IN.match(rest)
     if lead is not None:
         rest = rest[lead.end() :]
@@ -86,17 +95,31 @@ def trim(answer: str) -> str:
     """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
     dollars, and other signs that display LaTeX.
     """
-    text = answer.strip().strip("*").strip()
+    text = _without_emphasis(answer.strip()).strip("*").strip()
     text = without_full_stops(text.rstrip("。")).strip().strip("*").strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
     return without_display(text)
 
 
+def _without_emphasis(text: str) -> str:
+    unmarked = _EMPHASIS.sub(lambda match: match["bold"] or match["italic"], text)
+    return _CLOSING_STARS.sub("", unmarked)
+
+
 def read_on(text: str, begin: int, end: int) -> str:
-    """`text` from `begin` to `end`, the end of a line. Where displayed LaTeX opens that line and does not close on it,
-    all that the display holds, as one line.
+    """`text` from `begin` to `end`, the end of a line, with the stars that open there. Where displayed LaTeX opens that
+    line and does not close on it, all that the display holds, as one line.
     """
+    return _stars_before(text, begin) + _line_or_display(text, begin, end)
+
+
+def _stars_before(text: str, begin: int) -> str:
+    before = text[max(0, begin - _MOST_STARS) : begin]
+    return before[len(before.rstrip("*")) :]
+
+
+def _line_or_display(text: str, begin: int, end: int) -> str:
     rest = text[begin:end]
     for opening, closing in _DISPLAYS:
         if rest.startswith(opening) and closing not in rest[len(opening) :]:
