@@ -22,9 +22,6 @@ _UNIT = (
 _WITH_UNIT = re.compile(rf"(?P<number>{_NUMBER}) (?P<unit>{_UNIT})\.?")
 _PERCENTAGE = re.compile(rf"\$?(?P<percentage>{_NUMBER}\\?%)\$? (?P<unit>{_UNIT})\.?")
 _MOST_WORDS = 6
-# What a program prints before a number, to say which: "Total cost: 18". "1:18" and "at 7:30" are no names,
-# and neither is what holds a value itself.
-_NAMED = re.compile(r"[^\W\d][^:=,;]{0,99}(?<![\d\s])\s{0,4}:(?P<number>[^:]+)")
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
 # -th is a part of one: months and depths are units.
 _SCALE = re.compile(
@@ -77,7 +74,7 @@ def same_words(answer: str, reference: str) -> bool | None:
     None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX; also
     where the words differ, and the answer is an expression (`m*g*h`) or the reference could be one (`mgh`).
     """
-    given, expected = _plain(answer), _plain(reference)
+    given, expected = plain_text(answer), plain_text(reference)
     if given is None or expected is None or not _is_prose(expected):
         return None
     # What has digits or signs besides its words says more than the words.
@@ -88,7 +85,7 @@ def same_words(answer: str, reference: str) -> bool | None:
 
 def same_choice(answer: str, reference: str) -> bool:
     """Whether two texts name the same of several choices by its letter, "option B" and B."""
-    one, other = (_CHOICE.fullmatch(_plain(text) or "") for text in (answer, reference))
+    one, other = (_CHOICE.fullmatch(plain_text(text) or "") for text in (answer, reference))
     return one is not None and other is not None and one["letter"] == other["letter"]
 
 
@@ -106,6 +103,13 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
 
+def plain_text(text: str) -> str | None:
+    """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
+    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
+    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
+    return None if "\\" in plain else plain
+
+
 def bare_percentages(answer: str, reference: str) -> tuple[str, str]:
     """Both, and the one of them that says of what it is a percentage, "20% of the students", without these words."""
     one, other = (_bare_percentage(text) for text in (answer, reference))
@@ -117,18 +121,9 @@ def _bare_percentage(text: str) -> str:
     return match["percentage"] if match is not None and _is_unit(_words(match["unit"])) else text
 
 
-def same_but_for_name(answer: str, reference: str) -> bool | None:
-    """True where the answer is the reference's number behind words that name it, and None for everything else."""
-    match = _NAMED.fullmatch(_plain(answer) or "")
-    one, other = _measured(match["number"]) if match else None, _measured(reference)
-    if one is None or other is None or (one[1] and other[1] and not same_unit(one[1], other[1])):
-        return None
-    return True if parse_number(one[0]) == parse_number(other[0]) else None
-
-
 def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     """A number and the words of its unit, none for a bare number; None for anything else."""
-    plain = _plain(text)
+    plain = plain_text(text)
     if plain is None:
         return None
     # Dollars in pairs stand round a formula.
@@ -163,13 +158,6 @@ def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:
     """The words of a unit, behind the dollar of a sign that no word repeats."""
     unit = tuple(_MONEY.get(word.removesuffix("s"), word) for word in words)
     return unit if not money or any(same_unit((word,), money) for word in unit) else money + unit
-
-
-def _plain(text: str) -> str | None:
-    """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
-    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
-    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
-    return None if "\\" in plain else plain
 
 
 def _are_same(given: str, expected: str) -> bool:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from ml.answer_exponents import without_exponents
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
+from ml.answer_names import behind_name
 from ml.answer_notation import (
     is_reduced,
     normalise,
@@ -27,7 +28,7 @@ from ml.answer_notation import (
     without_mixed_number,
 )
 from ml.answer_signs import plainly_written, with_both_signs
-from ml.answer_words import bare_percentages, same_but_for_name, same_but_for_unit, same_choice, same_words
+from ml.answer_words import bare_percentages, same_but_for_unit, same_choice, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -141,6 +142,18 @@ def _to_compare(answer: str, reference: str) -> tuple[str, str]:
 @lru_cache(maxsize=100_000)
 def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     """What text, numbers and words tell; None where that is for math-verify to say."""
+    told = [_told(one, reference) for one in _ways_to_read(answer, reference)]
+    right = next((one for one in told if one is not None and one[0]), None)
+    return right or (None if None in told else told[0])
+
+
+def _ways_to_read(answer: str, reference: str) -> tuple[str, ...]:
+    """The answer, and the value that it names where the reference is a bare one."""
+    value = behind_name(answer)
+    return (answer,) if value is None or behind_name(reference) is not None else (answer, value)
+
+
+def _told(answer: str, reference: str) -> tuple[bool, str] | None:
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
     same = same_number(answer, reference)
@@ -154,14 +167,21 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
-    for same_number_in in (same_but_for_unit, same_but_for_name):
-        if (told := same_number_in(answer, reference)) is not None:
-            return told, "number"
-    return None
+    told = same_but_for_unit(answer, reference)
+    return (told, "number") if told is not None else None
 
 
 @lru_cache(maxsize=100_000)
 def _compared(answer: str, reference: str) -> tuple[bool, str]:
+    """What math-verify says of what is not told yet."""
+    is_right, grader = False, GRADER
+    for one in reversed(_ways_to_read(answer, reference)):
+        if not is_right and _told(one, reference) is None:
+            is_right, grader = _verified(one, reference)
+    return is_right, grader
+
+
+def _verified(answer: str, reference: str) -> tuple[bool, str]:
     given, expected = (
         without_float_noise(without_exponents(without_mixed_number(one))) for one in (answer, reference)
     )

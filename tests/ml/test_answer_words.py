@@ -116,46 +116,6 @@ def test_what_follows_a_number_and_changes_it_is_no_unit(answer, reference):
 @pytest.mark.parametrize(
     "answer,reference",
     [
-        ("Total cost: 18", "18"),
-        ("Total cost: $18.00", "18"),
-        ("Total cost : 18 dollars", "$18$"),
-        ("total_cost: 18.0", "18"),
-        ("Eggs left after 3 days (in all): 18", "18"),
-        ("Bob's age: 18", "18"),
-        ("x: 1,200", "1200"),
-        ("Share: 1/2", "0.5"),
-        ("\\text{Total cost}: 18", "18"),
-    ],
-)
-def test_a_right_number_behind_words_that_name_it_is_right_and_disputed(answer, reference):
-    assert judge(answer, reference).primary and not judge(answer, reference).agree
-
-
-@pytest.mark.parametrize(
-    "answer,reference",
-    [
-        ("Total cost: 19", "18"),
-        ("Total cost: 5 million", "5"),
-        ("Ratio: 1:18", "18"),
-        ("Ratio 1:18", "18"),
-        ("at 7:30", "30"),
-        ("x = 2:3", "3"),
-        ("Jane 18, Bob: 3", "3"),
-        ("1: 18", "18"),
-        ("Jane: 18, Bob: 3", "18"),
-        ("Jane: 18\nBob: 3", "18"),
-        ("Total cost: 18 + x", "18"),
-        ("Winner: Bob", "18"),
-        ("Total cost: 18", "x"),
-    ],
-)
-def test_another_number_behind_words_or_more_than_one_is_wrong(answer, reference):
-    assert not judge(answer, reference).primary
-
-
-@pytest.mark.parametrize(
-    "answer,reference",
-    [
         ("cat", "act"),
         ("Paris", "Parsi"),
         ("on", "No"),
