@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ml.answer_bases import same_in_base
 from ml.answer_exponents import without_exponents
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
 from ml.answer_names import behind_name
@@ -159,7 +160,7 @@ def _told(answer: str, reference: str) -> tuple[bool, str] | None:
     same = same_number(answer, reference)
     if same is not None:
         return same, "number"
-    for same_number_as in (same_percentage, same_dotted):
+    for same_number_as in (same_percentage, same_dotted, same_in_base):
         if (told := same_number_as(answer, reference)) is not None:
             return told, "number"
     if same_choice(answer, reference):
