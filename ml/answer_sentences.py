@@ -8,6 +8,7 @@ import re
 
 from ml.answer_repeating import without_full_stops
 from ml.answer_signs import without_display
+from ml.answer_words import changes_a_number, is_measured
 
 # How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
 _FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
@@ -25,13 +26,19 @@ _LEAD_IN = re.compile(
 _TAIL_WORDS = r"which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
 _TAIL, _TAIL_OF_A_VALUE = (
     re.compile(
-        r"(?:,[ \t]{1,4}(?:" + words + r")"
+        r"(?:[,;][ \t]{1,4}(?:" + words + r")"
         r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
         r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
         re.IGNORECASE,
     )
     # "That is" and its like: behind a value comes the same in words, behind words the value.
     for words in (_TAIL_WORDS, _TAIL_WORDS + r"|i\.e|that[ \t]+is|namely")
+)
+# Behind a value, a remark in brackets, "18 (rounded to the nearest integer)", or behind a semicolon. One word may be a
+# factor or a unit, and what has brackets, digits or formulas itself a part of the answer.
+_ASIDE = re.compile(
+    r"(?<=[^\s(])[ \t]{1,4}\((?:(?P<word>[^\W\d_]{3,})[ ,]|(?:as|by|so|to|we) [^\W\d_]{3})[^()]*\)[.!*]*$"
+    r"|;[ \t]{1,4}(?P<next>[^\W\d_]{3,})\b[^\d=$\\;:]*$"
 )
 _BEGINS_A_VALUE = re.compile(r"[-+*(]*[$\\\d]|\w[ \t]*=")
 # A description may end in the answer: a value, or the word before one.
@@ -85,10 +92,20 @@ def read_sentence(rest: str) -> str:
     lead = _LEAD_IN.match(rest)
     if lead is not None:
         rest = rest[lead.end() :]
-    tail = (_TAIL_OF_A_VALUE if _BEGINS_A_VALUE.match(rest) else _TAIL).search(rest)
+    is_value = _BEGINS_A_VALUE.match(rest) is not None
+    tail = (_TAIL_OF_A_VALUE if is_value else _TAIL).search(rest)
     if tail is not None and tail.start():
         rest = rest[: tail.start()]
+    if is_value:
+        rest = _without_aside(rest)
     return "" if _NO_ANSWER.match(rest) else trim(rest)
+
+
+def _without_aside(value: str) -> str:
+    aside = _ASIDE.search(value)
+    if aside is None or changes_a_number(aside["word"] or aside["next"] or "") or is_measured(value):
+        return value
+    return value[: aside.start()]
 
 
 def trim(answer: str) -> str:

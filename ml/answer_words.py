@@ -19,7 +19,7 @@ _UNIT = (
     r"(?:[^\W\d_]{3,}|an?(?= [^\W\d_]{3})|(?:in|of|on|by|at)(?= (?:a |[^\W\d_]{2})))"
     r"[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*"
 )
-_WITH_UNIT = re.compile(rf"(?P<number>{_NUMBER}) (?P<unit>{_UNIT})\.?")
+_WITH_UNIT = re.compile(rf"(?P<number>{_NUMBER}) (?P<bracket>\()?(?P<unit>{_UNIT})(?(bracket)\))\.?")
 _PERCENTAGE = re.compile(rf"\$?(?P<percentage>{_NUMBER}\\?%)\$? (?P<unit>{_UNIT})\.?")
 _MOST_WORDS = 6
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
@@ -119,6 +119,18 @@ def bare_percentages(answer: str, reference: str) -> tuple[str, str]:
 def _bare_percentage(text: str) -> str:
     match = _PERCENTAGE.fullmatch(text)
     return match["percentage"] if match is not None and _is_unit(_words(match["unit"])) else text
+
+
+def is_measured(text: str) -> bool:
+    """Whether a text is a number with its unit."""
+    measured = _measured(text)
+    return measured is not None and bool(measured[1])
+
+
+def changes_a_number(word: str) -> bool:
+    """Whether a number is another one where this word begins what follows it: 5 million, 5 mod 7."""
+    name = word.casefold()
+    return any(words.fullmatch(name) for words in (_MATHEMATICAL, _SCALE, _NUMBER_WORD, _JOINING))
 
 
 def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
