@@ -21,6 +21,7 @@ _UNIT = (
 )
 _WITH_UNIT = re.compile(rf"(?P<number>{_NUMBER}) (?P<bracket>\()?(?P<unit>{_UNIT})(?(bracket)\))\.?")
 _PERCENTAGE = re.compile(rf"\$?(?P<percentage>{_NUMBER}\\?%)\$? (?P<unit>{_UNIT})\.?")
+_LATEX_FRACTION = re.compile(r"(?P<whole>\d?)\s*\\[dt]?frac\{(?P<top>\d+)\}\{(?P<bottom>\d+)\}")
 _MOST_WORDS = 6
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
 # -th is a part of one: months and depths are units.
@@ -135,7 +136,7 @@ def changes_a_number(word: str) -> bool:
 
 def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     """A number and the words of its unit, none for a bare number; None for anything else."""
-    plain = plain_text(text)
+    plain = plain_text(_LATEX_FRACTION.sub(_with_slash, text))
     if plain is None:
         return None
     # Dollars in pairs stand round a formula.
@@ -152,6 +153,11 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
         return None
     words = _words(match["unit"])
     return (match["number"], _unit(words, money)) if _is_unit(words) else None
+
+
+def _with_slash(fraction: re.Match[str]) -> str:
+    whole = f"{fraction['whole']} " if fraction["whole"] else ""
+    return f"{whole}{fraction['top']}/{fraction['bottom']}"
 
 
 def _is_unit(words: list[str]) -> bool:
