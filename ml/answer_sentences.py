@@ -8,6 +8,7 @@ import re
 
 from ml.answer_repeating import without_full_stops
 from ml.answer_signs import without_display
+from ml.answer_words import changes_a_number, is_measured
 
 # How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
 _FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
@@ -25,13 +26,19 @@ _LEAD_IN = re.compile(
 _TAIL_WORDS = r"which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore"
 _TAIL, _TAIL_OF_A_VALUE = (
     re.compile(
-        r"(?:,[ \t]{1,4}(?:" + words + r")"
+        r"(?:[,;][ \t]{1,4}(?:" + words + r")"
         r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
         r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
         re.IGNORECASE,
     )
     # "That is" and its like: behind a value comes the same in words, behind words the value.
     for words in (_TAIL_WORDS, _TAIL_WORDS + r"|i\.e|that[ \t]+is|namely")
+)
+# Behind a value, a remark in brackets, "18 (rounded to the nearest integer)", or behind a semicolon. One word may be a
+# factor or a unit, and what has brackets, digits or formulas itself a part of the answer.
+_ASIDE = re.compile(
+    r"(?<=[^\s(])[ \t]{1,4}\((?:(?P<word>[^\W\d_]{3,})[ ,]|(?:as|by|so|to|we) [^\W\d_]{3})[^()]*\)[.!*]*$"
+    r"|;[ \t]{1,4}(?P<next>[^\W\d_]{3,})\b[^\d=$\\;:]*$"
 )
 _BEGINS_A_VALUE = re.compile(r"[-+*(]*[$\\\d]|\w[ \t]*=")
 # A description may end in the answer: a value, or the word before one.
@@ -62,6 +69,15 @@ _WORD = re.compile(r"[^\W\d_]{2}")
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"))
 # A longer one was never closed, or is no answer.
 LONGEST_DISPLAY = 2_000
+# Markdown's stars round a part of an answer. Behind a number or before a digit they would be a product's or a power's.
+_EMPHASIS = re.compile(
+    r"(?<![^\s(\[:=$\"'])(?<![\d)\]}] )"
+    r"(?:(?P<stars>\*{2,3})(?=[^\s*])(?P<bold>(?:[^*\n]|\*(?!\*))*?[^\s*])(?P=stars)"
+    r"|\*(?=[^\s*])(?P<italic>[^*\n]*[^\s*])\*)(?![\w*])"
+)
+_MOST_STARS = 3
+# What they close may have begun before the answer did.
+_CLOSING_STARS = re.compile(r"(?<=[^\s*])\*\*(?= [^\W\d_]{2})")
 # Brackets may be an answer, and so may an empty set, a sign between two numbers and every other symbol; these are none.
 _NOTHING = re.compile(
     r"(?:[\s:;,.!?*_`'\"$\u2026\u201c\u201d\u2018\u2019\u3002\uff0c\uff1a\uff01\uff1f-]|\\[\[\]()]|\\$)*"
@@ -72,31 +88,55 @@ def read_sentence(rest: str) -> str:
     """The answer in the rest of a sentence that states it, without what leads to it and what follows; nothing where
     the rest is none.
     """
-    rest = rest.strip().lstrip("*,").lstrip()
+    rest = _without_emphasis(rest.strip()).lstrip("*,").lstrip()
     lead = _LEAD_IN.match(rest)
     if lead is not None:
         rest = rest[lead.end() :]
-    tail = (_TAIL_OF_A_VALUE if _BEGINS_A_VALUE.match(rest) else _TAIL).search(rest)
+    is_value = _BEGINS_A_VALUE.match(rest) is not None
+    tail = (_TAIL_OF_A_VALUE if is_value else _TAIL).search(rest)
     if tail is not None and tail.start():
         rest = rest[: tail.start()]
+    if is_value:
+        rest = _without_aside(rest)
     return "" if _NO_ANSWER.match(rest) else trim(rest)
+
+
+def _without_aside(value: str) -> str:
+    aside = _ASIDE.search(value)
+    if aside is None or changes_a_number(aside["word"] or aside["next"] or "") or is_measured(value):
+        return value
+    return value[: aside.start()]
 
 
 def trim(answer: str) -> str:
     """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
     dollars, and other signs that display LaTeX.
     """
-    text = answer.strip().strip("*").strip()
+    text = _without_emphasis(answer.strip()).strip("*").strip()
     text = without_full_stops(text.rstrip("。")).strip().strip("*").strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
     return without_display(text)
 
 
+def _without_emphasis(text: str) -> str:
+    unmarked = _EMPHASIS.sub(lambda match: match["bold"] or match["italic"], text)
+    return _CLOSING_STARS.sub("", unmarked)
+
+
 def read_on(text: str, begin: int, end: int) -> str:
-    """`text` from `begin` to `end`, the end of a line. Where displayed LaTeX opens that line and does not close on it,
-    all that the display holds, as one line.
+    """`text` from `begin` to `end`, the end of a line, with the stars that open there. Where displayed LaTeX opens that
+    line and does not close on it, all that the display holds, as one line.
     """
+    return _stars_before(text, begin) + _line_or_display(text, begin, end)
+
+
+def _stars_before(text: str, begin: int) -> str:
+    before = text[max(0, begin - _MOST_STARS) : begin]
+    return before[len(before.rstrip("*")) :]
+
+
+def _line_or_display(text: str, begin: int, end: int) -> str:
     rest = text[begin:end]
     for opening, closing in _DISPLAYS:
         if rest.startswith(opening) and closing not in rest[len(opening) :]:

@@ -76,7 +76,7 @@ def _powered(unit: str, power: str | None) -> list[str]:
 def _spelled_out(unit: tuple[str, ...]) -> list[str]:
     """12 mph are 12 miles an hour, and so are 12 miles/hour."""
     words = [part for word in unit for part in (("mile", "hour") if word == "mph" else (word,))]
-    return [word for word in words if word != "per"]
+    return [word for place, word in enumerate(words) if word != "per" and not (place and word in ("a", "an"))]
 
 
 def _names(word: str) -> frozenset[str]:

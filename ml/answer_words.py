@@ -12,15 +12,17 @@ from ml.answer_units import same_unit, with_symbols
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
-# What is left after the number must stand apart and begin with a word: 2xy and "2 xy" are products.
-_WITH_UNIT = re.compile(
-    r"(?P<number>[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+))"
-    r" (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
+_NUMBER = r"[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+)"
+# What is left after the number must stand apart and begin with a word: 2xy and "2 xy" are products. A short one must
+# lead to another: "18 a day", "18 in total", where "2 a b" is a product, too.
+_UNIT = (
+    r"(?:[^\W\d_]{3,}|an?(?= [^\W\d_]{3})|(?:in|of|on|by|at)(?= (?:a |[^\W\d_]{2})))"
+    r"[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*"
 )
+_WITH_UNIT = re.compile(rf"(?P<number>{_NUMBER}) (?P<bracket>\()?(?P<unit>{_UNIT})(?(bracket)\))\.?")
+_PERCENTAGE = re.compile(rf"\$?(?P<percentage>{_NUMBER}\\?%)\$? (?P<unit>{_UNIT})\.?")
+_LATEX_FRACTION = re.compile(r"(?P<whole>\d?)\s*\\[dt]?frac\{(?P<top>\d+)\}\{(?P<bottom>\d+)\}")
 _MOST_WORDS = 6
-# What a program prints before a number, to say which: "Total cost: 18". "1:18" and "at 7:30" are no names,
-# and neither is what holds a value itself.
-_NAMED = re.compile(r"[^\W\d][^:=,;]{0,99}(?<![\d\s])\s{0,4}:(?P<number>[^:]+)")
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
 # -th is a part of one: months and depths are units.
 _SCALE = re.compile(
@@ -73,7 +75,7 @@ def same_words(answer: str, reference: str) -> bool | None:
     None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX; also
     where the words differ, and the answer is an expression (`m*g*h`) or the reference could be one (`mgh`).
     """
-    given, expected = _plain(answer), _plain(reference)
+    given, expected = plain_text(answer), plain_text(reference)
     if given is None or expected is None or not _is_prose(expected):
         return None
     # What has digits or signs besides its words says more than the words.
@@ -84,7 +86,7 @@ def same_words(answer: str, reference: str) -> bool | None:
 
 def same_choice(answer: str, reference: str) -> bool:
     """Whether two texts name the same of several choices by its letter, "option B" and B."""
-    one, other = (_CHOICE.fullmatch(_plain(text) or "") for text in (answer, reference))
+    one, other = (_CHOICE.fullmatch(plain_text(text) or "") for text in (answer, reference))
     return one is not None and other is not None and one["letter"] == other["letter"]
 
 
@@ -102,18 +104,39 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
 
-def same_but_for_name(answer: str, reference: str) -> bool | None:
-    """True where the answer is the reference's number behind words that name it, and None for everything else."""
-    match = _NAMED.fullmatch(_plain(answer) or "")
-    one, other = _measured(match["number"]) if match else None, _measured(reference)
-    if one is None or other is None or (one[1] and other[1] and not same_unit(one[1], other[1])):
-        return None
-    return True if parse_number(one[0]) == parse_number(other[0]) else None
+def plain_text(text: str) -> str | None:
+    """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
+    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
+    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
+    return None if "\\" in plain else plain
+
+
+def bare_percentages(answer: str, reference: str) -> tuple[str, str]:
+    """Both, and the one of them that says of what it is a percentage, "20% of the students", without these words."""
+    one, other = (_bare_percentage(text) for text in (answer, reference))
+    return (answer, reference) if one != answer and other != reference else (one, other)
+
+
+def _bare_percentage(text: str) -> str:
+    match = _PERCENTAGE.fullmatch(text)
+    return match["percentage"] if match is not None and _is_unit(_words(match["unit"])) else text
+
+
+def is_measured(text: str) -> bool:
+    """Whether a text is a number with its unit."""
+    measured = _measured(text)
+    return measured is not None and bool(measured[1])
+
+
+def changes_a_number(word: str) -> bool:
+    """Whether a number is another one where this word begins what follows it: 5 million, 5 mod 7."""
+    name = word.casefold()
+    return any(words.fullmatch(name) for words in (_MATHEMATICAL, _SCALE, _NUMBER_WORD, _JOINING))
 
 
 def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     """A number and the words of its unit, none for a bare number; None for anything else."""
-    plain = _plain(text)
+    plain = plain_text(_LATEX_FRACTION.sub(_with_slash, text))
     if plain is None:
         return None
     # Dollars in pairs stand round a formula.
@@ -129,28 +152,30 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     if match is None or parse_number(match["number"]) is None:
         return None
     words = _words(match["unit"])
+    return (match["number"], _unit(words, money)) if _is_unit(words) else None
+
+
+def _with_slash(fraction: re.Match[str]) -> str:
+    whole = f"{fraction['whole']} " if fraction["whole"] else ""
+    return f"{whole}{fraction['top']}/{fraction['bottom']}"
+
+
+def _is_unit(words: list[str]) -> bool:
+    """Whether words behind a number leave it as it is."""
     joinable = words[:-1] if words[-1] in _UNIT_AT_THE_END else words
-    is_unit = (
+    return (
         len(words) <= _MOST_WORDS
-        and not _MATHEMATICAL.fullmatch(words[0])
+        and not _MATHEMATICAL.fullmatch(words[0] if len(words[0]) > 2 else words[1])
         and not any(map(_SCALE.fullmatch, words))
         and not any(map(_NUMBER_WORD.fullmatch, words))
         and not any(map(_JOINING.fullmatch, joinable))
     )
-    return (match["number"], _unit(words, money)) if is_unit else None
 
 
 def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:
     """The words of a unit, behind the dollar of a sign that no word repeats."""
     unit = tuple(_MONEY.get(word.removesuffix("s"), word) for word in words)
     return unit if not money or any(same_unit((word,), money) for word in unit) else money + unit
-
-
-def _plain(text: str) -> str | None:
-    """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
-    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
-    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
-    return None if "\\" in plain else plain
 
 
 def _are_same(given: str, expected: str) -> bool:

@@ -1,4 +1,4 @@
-"""Final answers: find one in a text, and say whether two mean the same.
+"""Final answers: say whether two mean the same. `ml/answers_found.py` finds one in a text.
 
 Equivalence has a fast path (equal text, equal or clearly different numbers, words: `ml/answer_words.py`), then
 math-verify in worker processes that can be killed (`ml/answer_grading.py`). math-verify's own time limits use
@@ -9,13 +9,13 @@ the two differ, a person should look.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
+from ml.answer_bases import same_in_base
 from ml.answer_exponents import without_exponents
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
+from ml.answer_names import behind_name
 from ml.answer_notation import (
     is_reduced,
     normalise,
@@ -28,56 +28,12 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_sentences import announced, is_bare, is_remark, read_on, read_sentence, says_something, trim
 from ml.answer_signs import plainly_written, with_both_signs
-from ml.answer_words import same_but_for_name, same_but_for_unit, same_choice, same_words
+from ml.answer_words import bare_percentages, same_but_for_unit, same_choice, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
 LONGEST_ANSWER = 2_000
-
-# What stands between a mark and its answer: blanks, line ends, markdown stars. A model may write thousands of them
-# in a row, so the second repetition needs a colon before it: two that can share one run try every way to cut it in
-# two.
-_COLON = r"[\s*]*(?::[\s*]*)?"
-# To the end of the sentence or of the line; a full stop inside a number or behind an abbreviation ends nothing.
-_SENTENCE = (
-    r"(?P<answer>[^\n]+?)(?=(?<!\bSt)(?<!\bMt)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?<!\bvs)\.[ \t]+[A-Z]|$)"
-)
-_ANSWER_WORD = r"(?:final[ \t]+)?answer"
-_HEADING = re.compile(
-    r"^[ \t]*(?:#{1,6}|\*\*)[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_MARKED = (
-    # GSM8K's mark, also behind a sentence. A heading of a step or of the answer looks the same, and states none itself.
-    re.compile(
-        r"(?<!#)####(?!#)(?![ \t*]*(?:step[ \t]*\d|" + _ANSWER_WORD + r"\b))[ \t]*(?P<answer>[^\n]+)",
-        re.IGNORECASE,
-    ),
-    _HEADING,
-    re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
-)
-# Only this may be a remark on an answer that stands elsewhere: a box, a mark and a colon are followed by the answer.
-_SAID = re.compile(
-    # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
-    r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|(?P<supposed>would[ \t]+be)(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
-    + _COLON
-    + _SENTENCE,
-    re.IGNORECASE | re.MULTILINE,
-)
-_IN_A_SENTENCE = (
-    _SAID,
-    re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
-)
-_BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
-# An escaped brace opens and closes nothing, so what is escaped is read as one piece.
-_BRACES = re.compile(_BOX + r"\s*\{|\\.|[{}]", re.DOTALL)
-# Only what begins like a number or a symbol: "in \boxed form" holds no answer. Not beyond the next box: else a row of
-# boxes would be read to its end from each.
-_BARE_BOX = re.compile(
-    _BOX + r"[ \t]*(?P<answer>[-+]?[\d.\\](?:(?!" + _BOX + r")[^\s${}])*?)(?=[\s$]|\\[)\]]|\Z)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,68 +48,6 @@ class Verdict:
     def agree(self) -> bool:
         """Whether the two opinions are the same; where they are not, a person should decide."""
         return self.primary == self.strict
-
-
-class Stated(NamedTuple):
-    """An answer that a text states; one that is not firm may be a remark, or a sentence below a heading, and counts
-    only where there is no other.
-    """
-
-    answer: str
-    is_firm: bool
-
-
-def extract_final_answer(text: str, supposed: bool = True) -> str | None:
-    """The final answer that `text` states, or None. supposed: also one that "would be" it, which may hold under a
-    condition only that the text goes on to drop, and one that may be a remark, as that it is correct.
-
-    A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
-    one counts, because a solution may correct itself. A remark counts only where there is nothing else, and so
-    does a sentence below a heading.
-    """
-    stated = _stated_in(text, supposed)
-    return None if stated is None else stated.answer
-
-
-def _stated_in(text: str, supposed: bool = True) -> Stated | None:
-    if (boxed := _last_boxed(text)) is not None:
-        return Stated(boxed.strip(), is_firm=True)
-    stated = [
-        (_is_firm(match, answer), match.start(), answer)
-        for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
-        for pattern in patterns
-        for match in pattern.finditer(text)
-        if says_something(answer := read(read_on(text, *match.span("answer"))))
-        and (supposed or not _may_be_none(match, answer))
-    ]
-    if not stated:
-        return None
-    is_firm, _, last = max(stated)
-    return Stated(last, is_firm)
-
-
-def _may_be_none(match: re.Match[str], answer: str) -> bool:
-    return match.re is _SAID and (bool(match["supposed"]) or is_remark(answer))
-
-
-def _is_firm(match: re.Match[str], answer: str) -> bool:
-    if match.re is _HEADING:
-        return is_bare(match["answer"])
-    return match.re is not _SAID or not is_remark(answer)
-
-
-def stated_by(step: str, before: str | None) -> Stated | None:
-    """What a prose step states as the answer, also where only the prose step before it says that it is one."""
-    stated = _stated_in(step)
-    if stated is not None or before is None:
-        return stated
-    both = announced(before, step)
-    return None if both is None else _stated_in(both)
-
-
-def boxed_answer(text: str) -> str | None:
-    """What the last box of `text` holds that holds anything, None without one."""
-    return (_last_boxed(text) or "").strip() or None
 
 
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
@@ -231,7 +125,7 @@ def _with_strict(opinion: tuple[bool, str], answer: str, reference: str) -> Verd
 
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
     known = _known_at_once(answer, reference)
-    return known if known is not None else _compared(plainly_written(answer), plainly_written(reference))
+    return known if known is not None else _compared(*_to_compare(answer, reference))
 
 
 def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
@@ -239,18 +133,34 @@ def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
     answer, reference = answer.strip(), reference.strip()
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
-    return _read(plainly_written(answer), plainly_written(reference))
+    return _read(*_to_compare(answer, reference))
+
+
+def _to_compare(answer: str, reference: str) -> tuple[str, str]:
+    return bare_percentages(plainly_written(answer), plainly_written(reference))
 
 
 @lru_cache(maxsize=100_000)
 def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     """What text, numbers and words tell; None where that is for math-verify to say."""
+    told = [_told(one, reference) for one in _ways_to_read(answer, reference)]
+    right = next((one for one in told if one is not None and one[0]), None)
+    return right or (None if None in told else told[0])
+
+
+def _ways_to_read(answer: str, reference: str) -> tuple[str, ...]:
+    """The answer, and the value that it names where the reference is a bare one."""
+    value = behind_name(answer)
+    return (answer,) if value is None or behind_name(reference) is not None else (answer, value)
+
+
+def _told(answer: str, reference: str) -> tuple[bool, str] | None:
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
     same = same_number(answer, reference)
     if same is not None:
         return same, "number"
-    for same_number_as in (same_percentage, same_dotted):
+    for same_number_as in (same_percentage, same_dotted, same_in_base):
         if (told := same_number_as(answer, reference)) is not None:
             return told, "number"
     if same_choice(answer, reference):
@@ -258,14 +168,21 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
-    for same_number_in in (same_but_for_unit, same_but_for_name):
-        if (told := same_number_in(answer, reference)) is not None:
-            return told, "number"
-    return None
+    told = same_but_for_unit(answer, reference)
+    return (told, "number") if told is not None else None
 
 
 @lru_cache(maxsize=100_000)
 def _compared(answer: str, reference: str) -> tuple[bool, str]:
+    """What math-verify says of what is not told yet."""
+    is_right, grader = False, GRADER
+    for one in reversed(_ways_to_read(answer, reference)):
+        if not is_right and _told(one, reference) is None:
+            is_right, grader = _verified(one, reference)
+    return is_right, grader
+
+
+def _verified(answer: str, reference: str) -> tuple[bool, str]:
     given, expected = (
         without_float_noise(without_exponents(without_mixed_number(one))) for one in (answer, reference)
     )
@@ -273,26 +190,3 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
-
-
-def _last_boxed(text: str) -> str | None:
-    r"""What the last box holds that is closed and not empty: \boxed{...} or \fbox{...}, braces balanced, or one word
-    after \boxed.
-    """
-    # Where each box begins, and where what it holds does and ends: boxes in boxes would be long texts many times over.
-    found = [(match.start(), *match.span("answer")) for match in _BARE_BOX.finditer(text)]
-    openings: list[re.Match[str]] = []
-    for match in _BRACES.finditer(text):
-        if match[0] == "}" and openings:
-            opening = openings.pop()
-            if opening[0] != "{":
-                found.append((opening.start(), opening.end(), match.start()))
-        elif match[0].endswith("{") and match[0] != r"\{":
-            openings.append(match)
-    # A box that holds nothing tells where an answer belongs.
-    last = next((box for box in sorted(found, reverse=True) if text[box[1] : box[2]].strip()), None)
-    if last is None:
-        return None
-    _, begin, end = last
-    answer = text[begin:end]
-    return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")

@@ -26,7 +26,7 @@ from ml.records import Problem
 from ml.search.problems import read_problems
 from ml.search.run_folder import RunFolder, was_served
 from ml.search.sampling import line_of, request_for, sample
-from ml.search.texts import COMPLETIONS, warnings_of
+from ml.search.texts import COMPLETIONS, WITHOUT_ANSWER, warnings_of
 from ml.search.walk import Walk
 from ml.whole_file import refuse_unwritable, whole_file
 
@@ -165,6 +165,8 @@ def _result(
         "empty_samples": counts["empty"],
         "ungraded_samples": counts["ungraded"],
         "cut_off": counts[f"cut_off_{COMPLETIONS}"],
+        # Ended, and wrong since no answer was recognised in them.
+        "without_answer": counts[WITHOUT_ANSWER],
         # Of these nothing is known: they are in no share below.
         "unanswered": problems - counts["answered"],
         # An empty sample is no solution, and no right one; of an ungraded one nothing is known.

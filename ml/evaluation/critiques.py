@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.answers import extract_final_answer
+from ml.answers_found import extract_final_answer
 from ml.errors import BadRecord
 from ml.evaluation.first_mistake import MISSING, metric
 from ml.evaluation.lines_by_id import lines_by_id

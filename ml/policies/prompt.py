@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ml.answers import extract_final_answer
+from ml.answers_found import extract_final_answer
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.policies.protocol import Continuation, Prefix

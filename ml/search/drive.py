@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -29,7 +29,7 @@ from ml.search.requests import (
     group_of,
     sequences_of,
 )
-from ml.search.texts import texts_of
+from ml.search.texts import ends_of, texts_of
 
 if TYPE_CHECKING:
     from ml.search.walk import Walk
@@ -153,7 +153,7 @@ class Drive(Generic[Key, Result]):
             if graded is not None:
                 # Handing it to a thread and back would cost more than the reading.
                 search.answers[index] = graded
-                _note(search, request, graded)
+                _note(search, self.walk.texts, request, graded)
                 return
         if isinstance(request, Run | Grade | Aside):
             search.missing += 1
@@ -196,7 +196,7 @@ class Drive(Generic[Key, Result]):
             search.cost.executions += runs
             _note_level(search, answer)
             if isinstance(request, Grade):
-                _note(search, request, answer)
+                _note(search, self.walk.texts, request, answer)
             self.walk.cost.executions += runs
             return [search] if self._answer(search, index, answer) else []
 
@@ -282,8 +282,9 @@ class Drive(Generic[Key, Result]):
         return search.missing == 0
 
 
-def _note(search: Active[Key, Result], request: Grade, graded: Graded) -> None:
+def _note(search: Active[Key, Result], texts: Counter[str], request: Grade, graded: Graded) -> None:
     """Count what a grade says beside right or wrong."""
+    texts.update(ends_of(graded))
     search.ungraded += not graded.is_evidence
     if graded.is_disputed:
         search.disputed[request.problem.answer, str(graded.answer)] = graded.is_correct

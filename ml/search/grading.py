@@ -9,8 +9,9 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from ml.answer_grading import NoVerdict
-from ml.answers import Stated, boxed_answer, extract_final_answer, judge, judge_at_once, stated_by
 from ml.answers import Verdict as Opinions
+from ml.answers import judge, judge_at_once
+from ml.answers_found import Stated, boxed_answer, extract_final_answer, stated_by
 from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
@@ -128,11 +129,19 @@ def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int
             remark = (stated[0][0], stated[0][1].answer)
         if code >= 0:
             boxed = boxed_answer(split_code(steps[code])[0])
-            answer, printed = boxed or printed or extract_final_answer(steps[code]), None
+            answer = boxed or _stated_in_line(printed) or extract_final_answer(steps[code])
+            printed = None
             if answer is not None:
                 return code, answer
         end = code
     return remark
+
+
+def _stated_in_line(printed: str | None) -> str | None:
+    """What a printed line states as the answer, or else all of it; also of several named values."""
+    if printed is None or printed.count(": ") > 1:
+        return printed
+    return extract_final_answer(printed) or printed
 
 
 def _stated_answers(steps: Sequence[str], prose: range) -> list[tuple[int, Stated]]:

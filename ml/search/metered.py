@@ -9,11 +9,11 @@ from typing import Any
 from ml.search.active import Result, tokens_of
 from ml.search.cost import Cost
 from ml.search.requests import Aside, Grade, Request, Run, Search
-from ml.search.texts import texts_of
+from ml.search.texts import ends_of, texts_of
 
 
 def metered(search: Search[Result], cost: Cost, texts: Counter[str]) -> Search[Result]:
-    """The same search; adds what it asks to `cost`, and what the policy wrote for it to `texts`.
+    """The same search; adds what it asks to `cost`, and what the policy wrote for it to `texts`, with its graded ends.
 
     An equal request is paid once, since the engine answers it from memory. Wall time is left to the engine: searches
     under way together share it.
@@ -38,6 +38,7 @@ def _count(
             cost.executions += bool(request.codes)
         elif isinstance(request, Grade):
             cost.executions += answer.has_run
+            texts.update(ends_of(answer))
         elif not isinstance(request, Aside) and request not in paid:
             paid.add(request)
             cost.model_calls += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from ml.answers import extract_final_answer
+from ml.answers_found import extract_final_answer
 from ml.errors import BadRecord, MisstepError
 from ml.formats import fields
 from ml.formats.fields import Record

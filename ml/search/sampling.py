@@ -10,7 +10,7 @@ from ml.pocket.problems import is_pocket_problem
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search.requests import Completions, Grade, Graded, Search
-from ml.search.texts import texts_of
+from ml.search.texts import ends_of, texts_of
 
 # What became of each sample; an unfinished one is not graded.
 Sampled = list[tuple[Continuation, Graded | None]]
@@ -62,7 +62,10 @@ def line_of(request: Completions, generator: str, sampled: Sampled) -> dict[str,
     if ungraded := len(with_steps) - len(known) + lost:
         line["ungraded_samples"] = ungraded
     tokens = sum(one.tokens for one in continuations)
-    return {"line": line, "tokens": tokens, "texts": dict(texts_of(request, continuations))}
+    texts = texts_of(request, continuations)
+    for _, graded in sampled:
+        texts.update(ends_of(graded) if graded is not None else ())
+    return {"line": line, "tokens": tokens, "texts": dict(texts)}
 
 
 def solution_record(

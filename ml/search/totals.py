@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml.search.cost import Cost
-from ml.search.texts import COMPLETIONS, STEPS, UNASKED
+from ml.search.texts import COMPLETIONS, ENDS, STEPS, UNASKED, WITHOUT_ANSWER
 
 Q_BINS = 10
 
@@ -76,6 +76,8 @@ class Totals:
             "unanswered": self.unanswered,
             "texts": self.texts[STEPS] + self.texts[COMPLETIONS],
             "cut_off": self.texts[f"cut_off_{STEPS}"] + self.texts[f"cut_off_{COMPLETIONS}"],
+            "ends": self.texts[ENDS],
+            "without_answer": self.texts[WITHOUT_ANSWER],
             "lost_texts": self.texts["lost"],
             "critic_unasked": self.texts[UNASKED],
             **{f"prompt_tokens_{how}": count for how, count in sorted(self.prompt_tokens.items())},

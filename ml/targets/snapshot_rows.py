@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ml.answers import stated_by
+from ml.answers_found import stated_by
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ml.answers import extract_final_answer, judge
+from ml.answers import judge
+from ml.answers_found import extract_final_answer
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import pytest
 
 from ml.answer_signs import plainly_written
-from ml.answers import extract_final_answer, judge
+from ml.answers import judge
+from ml.answers_found import extract_final_answer
 
 
 @pytest.mark.parametrize(

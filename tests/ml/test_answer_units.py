@@ -68,6 +68,9 @@ def test_another_unit_and_what_may_be_a_product_are_wrong(answer, reference):
         ("12 people", "12 persons"),
         ("12 km/h", "12 kilometers per hour"),
         ("12 miles/hour", "12 mph"),
+        ("12 miles an hour", "12 mph"),
+        ("12 (square feet)", "12 square feet"),
+        ("$12 a day", "12 dollars per day"),
         ("12 cm^2", "12 square centimetres"),
         ("12 sq ft", "12 square feet"),
         ("$12/hour", "12 dollars per hour"),
@@ -82,6 +85,7 @@ def test_two_names_of_one_unit_are_right_and_disputed(one, other):
     "one,other",
     [
         ("12 minutes", "12 seconds"),
+        ("12 (cents)", "$12"),
         ("12 cubes", "12 cubs"),
         ("12 feet", "12 square feet"),
         ("12 lbs", "12 kg"),

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from ml.answers import extract_final_answer, is_strictly_equal, judge
+from ml.answers import is_strictly_equal, judge
+from ml.answers_found import extract_final_answer
 from ml.policies.prompt import load_prompt
 from tests.data import real_data
 
@@ -232,6 +233,15 @@ def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
         ("The answer is ", ".", "x"),
         ("The answer is", "\n", ""),
         ("The answer is", " *", ""),
+        ("The answer is x", " *", "y"),
+        ("The answer is x", " *y", ""),
+        ("The answer is x", " **y", ""),
+        ("The answer is x", " **y*", ""),
+        ("The answer is **x", " ", "y"),
+        ("The answer is 5", " (by", ""),
+        ("The answer is 5", " (red ", ")x"),
+        ("The answer is 5", "; red", "1"),
+        ("The answer is 5 (red", " ", ""),
         ("Answer", "*", "y"),
         ("The answer is", " therefore", ""),
         ("The answer is the sum of", " ,", ""),

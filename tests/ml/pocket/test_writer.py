@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.answers import extract_final_answer
+from ml.answers_found import extract_final_answer
 from ml.execution import sandbox
 from ml.pocket import writer
 from ml.pocket.checker import first_mistake

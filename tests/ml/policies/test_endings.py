@@ -102,3 +102,10 @@ def test_a_run_with_few_texts_cut_off_warns_of_nothing_and_counts_the_lost(serve
     counts, told = run_of(serve(reply), tmp_path)
     assert (counts["cut_off"], counts["lost_texts"]) == (0, 2)
     assert not any("cut off" in one for one in told)
+
+
+@pytest.mark.parametrize(("text", "unread"), [("The answer is 5.", 0), ("It comes to five in all.", 2)])
+def test_a_run_counts_the_ends_without_an_answer_and_tells_of_many(serve, tmp_path, text, unread):
+    counts, told = run_of(serve(ending("stop", text)), tmp_path)
+    assert counts["without_answer"] == unread and counts["ends"] >= 1
+    assert any("no answer was recognised" in one for one in told) == bool(unread)

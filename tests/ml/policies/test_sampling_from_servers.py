@@ -152,3 +152,14 @@ def test_samples_that_are_no_draws_are_ungraded_and_those_cut_off_are_told(serve
     assert (result["solutions"], result["cut_off"], result["ungraded_samples"]) == (36, 12, 12)
     line = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
     assert line["ungraded_samples"] == 1 and line["solutions"][0]["final_answer"] is None
+
+
+def test_samples_that_end_without_an_answer_are_counted_and_told(serve, tmp_path, capsys):
+    def reply(body, number):
+        status, answer = seeded(body)
+        answer["choices"][0]["text"] = "It comes to two."
+        return status, answer
+
+    with pytest.warns(UserWarning, match="in 12 of 48 solutions that came to their end no answer was recogn"):
+        sample.main(command(tmp_path, serve(reply)))
+    assert result_of(capsys)["without_answer"] == 12

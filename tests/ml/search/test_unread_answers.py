@@ -58,6 +58,24 @@ def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
 
 
 @pytest.mark.parametrize(
+    "printed,answer",
+    [
+        ("'The answer is', 'sqrt(2)'", "sqrt(2)"),
+        ("'Answer:', 'sqrt(2)'", "sqrt(2)"),
+        ("'Answer =', '[2, 3]'", "[2, 3]"),
+        ("'The answer is Yes'", "Yes"),
+        ("'The answer is not 5'", "The answer is not 5"),
+        ("'A: 3, B: 4'", "A: 3, B: 4"),
+        ("'Answer: 7:30'", "7:30"),
+        ("'Total of 2 numbers: 5'", "Total of 2 numbers: 5"),
+    ],
+)
+def test_a_printed_sentence_that_states_the_answer_is_read_as_one(printed, answer):
+    step = f"Show it.\n```python\nprint({printed})\n```"
+    assert grade(PROBLEM, [step], sandbox()).answer == answer
+
+
+@pytest.mark.parametrize(
     "steps,answer",
     [
         ([ADD, r"So $\boxed{5}$.", "Check: 2 + 3 = 5, so the answer is correct."], "5"),
