@@ -42,6 +42,10 @@ from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 CLASS_NAMES = ("wrong", "right", "neutral")
 # Of a base that says none and could hold more, in runs whose states do not say their context.
 LENGTH_OF_BEFORE = 2048
+NO_OUTCOME = (
+    "--outcomes reads no solution by its answer, since every one that it could read has labels: `ml snapshot"
+    " --keep-unlabelled` keeps those without"
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ def prepare(request: Request, snapshot: Snapshot, group: Group, plain_length: in
     counts: Counter[str] = Counter()
     learned = _believed(learned, snapshot, request, group, counts)
     examples = _examples(_drained(learned), base, request, counts)
+    if request.examples.outcomes and group.is_first and not counts["solutions_read_by_outcome"]:
+        print(f"python -m ml train: {NO_OUTCOME}", file=sys.stderr, flush=True)
     settings = replace(settings, steps=_steps(request, examples))
     rows = chosen(validation, settings.validation_limit)
     return Prepared(request, examples, rows, settings, counts, base, taught, targets)
