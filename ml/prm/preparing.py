@@ -185,7 +185,12 @@ def _believed(
         return rows
     key = key_of(snapshot.sha256, request.rule, request.limit, request.opinion_said)
     found = disbelieved(
-        rows, request.second_opinion, group, states_of(request.out) / "second_opinion.json", key
+        rows,
+        request.second_opinion,
+        group,
+        states_of(request.out) / "second_opinion.json",
+        key,
+        request.training.tokens_per_row,
     )
     return without(rows, found, counts)
 
