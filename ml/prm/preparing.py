@@ -152,9 +152,13 @@ def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group, plain_l
 
 def _targets(base: Base, request: Request, group: Group) -> Sequence[str]:
     """The layers that get an adapter, where adapters are trained; what gets none although nobody named layers is said,
-    since the experts are most of such a base."""
+    since the experts are most of such a base.
+
+    Raises MisstepError for a base that knows nothing where it would be frozen.
+    """
     if not request.lora_rank:
         return ()
+    _refuse_frozen_draws(base)
     targets = targets_in(base.model, request.lora_targets)
     experts = [] if request.lora_targets else experts_of(base.model)
     if experts and group.is_first:
@@ -165,6 +169,20 @@ def _targets(base: Base, request: Request, group: Group) -> Sequence[str]:
             flush=True,
         )
     return targets
+
+
+def _refuse_frozen_draws(base: Base) -> None:
+    """Raises MisstepError for adapters on weights that were only drawn: frozen, they stay as they were drawn."""
+    if base.origin["weights"] == "random":
+        raise MisstepError(
+            f"--lora on random weights (--base {base.origin['name']}), which it would leave random, expected given"
+            " weights, or no --lora"
+        )
+    if extra := base.origin.get("extra_layers"):
+        raise MisstepError(
+            f"--lora with {extra} fresh layers on top of --base {base.origin['name']}, which it would leave as they"
+            " were drawn, expected --extra-layers 0, or no --lora"
+        )
 
 
 def _length_begun_with(request: Request) -> int | None:
