@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ml.commands import beside_options, format_option, rule_options
+from ml.commands import beside_options, format_option, row_options, rule_options
 from ml.commands.once import OnceParser
 from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
@@ -71,12 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     rule_options.add_to(arguments)
     beside_options.add_to(arguments)
-    arguments.add_argument(
-        "--keep-unlabelled",
-        action="store_true",
-        help="keep solutions without any label whose answer is known to be right or wrong, for `train --objective"
-        " outcome` and `train --outcomes`",
-    )
+    row_options.add_to(arguments)
     return arguments
 
 
@@ -123,7 +118,8 @@ def main(argv: list[str]) -> int:
     method = (first.automatic or {}).get("method") or next(filter(None, methods), None)
     labels_by: Counter[str] = Counter()
     found: dict[str, Any] = {} if settings is None else {"settings": settings}
-    rows = beside_options.noted(_counted(chain([first], rows), labels_by), second, check, dropped, found)
+    rows = row_options.in_split(chain([first], rows), options.split)
+    rows = beside_options.noted(_counted(rows, labels_by), second, check, dropped, found)
     manifest = write_snapshot(
         out,
         rows,
@@ -158,8 +154,7 @@ def _settings(options: argparse.Namespace, rule: LabelRule, format: str) -> dict
         "rule": asdict(rule),
         "second_threshold": options.second_threshold,
         "name": options.name or (options.trees or options.solutions).name,
-        # Snapshots of before there was a choice say nothing of it.
-        **({"keep_unlabelled": True} if options.keep_unlabelled else {}),
+        **row_options.settings(options),
     }
 
 
