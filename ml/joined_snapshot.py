@@ -1,6 +1,7 @@
 """Several snapshots, read as one: what is trained on all of them together.
 
-A problem falls into the same split in each, by its text, so that nothing leaks from one into another.
+A problem falls into the same split in each by its text, unless one was frozen as a split of its own: what then stands
+in two is all there to be seen, and refused as a leak.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class JoinedSnapshot(Snapshot):
         for number, part in enumerate(self.parts, start=1):
             own: dict[bytes, set[bytes]] = {}
             for row in part:
-                key, said = _digest([problem_hash(row.problem), row.steps]), self._said(row)
+                key, said = _digest([problem_hash(row.problem), row.steps, row.split]), self._said(row)
                 if key in known:
                     self._refuse_contradiction(row, part, said in known[key])
                     self.left_out[REPEATED] += 1

@@ -28,6 +28,7 @@ class SnapshotRequest(OnlyKnownFields):
     second_run = serializers.PrimaryKeyRelatedField[EstimateRun](
         queryset=second_runs(), required=False, allow_null=True
     )
+    keep_unlabelled = serializers.BooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The same with the rule itself in place of its choices, which some labels have no use for."""

@@ -65,6 +65,7 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
             given.get("name"),
             self.person,
             given.get("second_run"),
+            given["keep_unlabelled"],
         )
         frozen: Snapshot | Job
         if key_of(request):

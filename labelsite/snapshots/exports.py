@@ -26,6 +26,7 @@ from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule, has_verdict
 from ml.targets.rules import is_given_up, label_of
 from ml.targets.snapshot_rows import decided, last_place_for_alternatives, undecided_place
+from ml.targets.unlabelled import has_labels
 
 UNDECIDED = "the evidence does not decide whether the next step is a mistake"
 GAVE_UP = "everybody who looked at the solution gave up"
@@ -61,19 +62,23 @@ def annotations_entry(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def prm800k_lines(snapshot: Snapshot) -> Iterator[str]:
-    """PRM800K JSON Lines: people's annotations as they are, or the decided labels of other snapshots."""
+    """PRM800K JSON Lines: people's annotations as they are, or the decided labels of other snapshots. What was frozen
+    without any label has no line.
+    """
     if snapshot.labels == LabelSource.HUMAN:
         with open_whole(folder_of(snapshot), annotations_entry(snapshot)) as stream:
             yield from (line.decode() for line in stream)
         return
-    for row in read_snapshot(folder_of(snapshot)):
+    for row in filter(has_labels, read_snapshot(folder_of(snapshot))):
         yield as_line(prm800k.write_record(_labelled(row, snapshot)))
 
 
 def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str]:
-    """Rows `{prompt, completions, labels}` of the decided labels, and of rated alternatives if wanted."""
+    """Rows `{prompt, completions, labels}` of the decided labels, and of rated alternatives if wanted; none of what was
+    frozen without any label.
+    """
     rule = frozen_rule(snapshot.manifest, snapshot.labels)
-    for row in read_snapshot(folder_of(snapshot)):
+    for row in filter(has_labels, read_snapshot(folder_of(snapshot))):
         yield from map(as_line, _stepwise_rows(row, choices, rule))
 
 

@@ -62,6 +62,13 @@ class FreezeForm(forms.Form):
         choices=GIVEN_UP,
         required=False,
     )
+    keep_unlabelled = forms.BooleanField(
+        label=_("Keep solutions without labels whose answer is known"),
+        required=False,
+        help_text=_(
+            "For training on answers: the outcome objective, or “Solutions without labels teach by their answer”."
+        ),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

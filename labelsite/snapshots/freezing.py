@@ -34,11 +34,14 @@ def freeze_or_queue(
     name: str | None,
     created_by: User,
     second: EstimateRun | None = None,
+    keep_unlabelled: bool = False,
 ) -> Snapshot | Job:
     """The snapshot, or for a large campaign the job that will make it. Raises MisstepError as `freeze`."""
     if campaign.tasks.all()[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
-        return freeze(campaign, labels, rule, name, created_by, second=second)
-    return start_freeze(campaign, labels, rule, name, created_by, second)
+        return freeze(
+            campaign, labels, rule, name, created_by, second=second, keep_unlabelled=keep_unlabelled
+        )
+    return start_freeze(campaign, labels, rule, name, created_by, second, keep_unlabelled)
 
 
 def start_freeze(
@@ -48,6 +51,7 @@ def start_freeze(
     name: str | None,
     created_by: User | None,
     second: EstimateRun | None = None,
+    keep_unlabelled: bool = False,
 ) -> Job:
     """The job that makes the snapshot. What is refused in any case is said at once, not by a job that fails later."""
     usable_run(campaign, second, replace(rule, labels=labels))
@@ -61,6 +65,7 @@ def start_freeze(
             "rule": asdict(rule),
             "name": name or default_name(campaign, labels),
             "second_run": second.pk if second else None,
+            "keep_unlabelled": keep_unlabelled,
         },
         created_by=created_by,
         task_name=TASK,
@@ -86,6 +91,8 @@ def gather(job: Job, lease: Lease) -> Work:
         job.created_by,
         report=report,
         second=_second_of(job),
+        # Jobs that were queued before there was a choice say nothing of it.
+        keep_unlabelled=job.spec.get("keep_unlabelled", False),
     )
 
     def work(_job: Job, _lease: Lease) -> dict[str, Any]:

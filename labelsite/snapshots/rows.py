@@ -16,6 +16,7 @@ from ml.targets.consensus import GIVEN_UP, evidence_of, option_rating
 from ml.targets.rules import is_given_up, why_unlabelled
 from ml.targets.series import series_from
 from ml.targets.snapshot_rows import decided, has_witness, witnessed
+from ml.targets.unlabelled import UNLABELLED, has_labels, stays
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,19 @@ class Posteriors:
 
 
 def evidence_rows(
-    evidence: Iterable[Evidence], rule: LabelRule, method: str, dropped: Counter[str]
+    evidence: Iterable[Evidence],
+    rule: LabelRule,
+    method: str,
+    dropped: Counter[str],
+    keep_unlabelled: bool = False,
 ) -> Iterator[SnapshotRow]:
-    """A row without labels for every solution that has evidence of the wanted kind."""
+    """A row without labels for every solution that has evidence of the wanted kind. keep_unlabelled: also for those
+    without any whose answer is known to be right or wrong.
+    """
     for item in evidence:
         human, automatic = _human(item, rule), _automatic(item, rule, method)
-        if human is None and automatic is None:
+        teaches = keep_unlabelled and item.solution.is_correct is not None and not item.is_bad_problem
+        if human is None and automatic is None and not teaches:
             dropped["solutions_without_evidence"] += 1
             continue
         row = _row(item, human, automatic)
@@ -60,20 +68,22 @@ def labelled_rows(
     posteriors: Posteriors | None,
     counts: Counter[str],
     dropped: Counter[str],
+    keep_unlabelled: bool = False,
 ) -> Iterator[SnapshotRow]:
-    """The rows with the labels that the rule decides; those on which it leaves no label fall away. counts: whose labels
-    those have that stay.
+    """The rows with the labels that the rule decides; those on which it leaves no label fall away, unless they are
+    kept for their known answer. counts: whose labels those have that stay, and how many have none.
     """
     for row in rows:
         if posteriors and row.id in posteriors.by_row:
             row = replace(row, human={**(row.human or {}), "posterior": posteriors.by_row[row.id]})
         labelled = decided(row, rule)
-        if all(label is None for label in labelled.labels):
+        if not stays(labelled, keep_unlabelled):
             dropped[why_unlabelled(row.human, row.automatic, rule)] += 1
             continue
         human = row.human or {}
         counts.update(f"labels_by_{origin}" for origin in human.get("origins", ()))
         counts.update([GIVEN_UP] if is_given_up(human) else [])
+        counts.update([] if has_labels(labelled) else [UNLABELLED])
         yield labelled
 
 

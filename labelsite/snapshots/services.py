@@ -79,13 +79,15 @@ def freeze(
     created_by: User | None = None,
     report: Report | None = None,
     second: EstimateRun | None = None,
+    keep_unlabelled: bool = False,
 ) -> Snapshot:
     """Freeze the campaign's `labels` (human, automatic or mixed) under `rule` and return the snapshot's row.
 
-    second: a search that has to agree with the campaign's own. Raises MisstepError when there is nothing to freeze: no
+    second: a search that has to agree with the campaign's own. keep_unlabelled: solutions on which the rule leaves no
+    label stay where it is known whether their answer is right. Raises MisstepError when there is nothing to freeze: no
     usable labels, or no loaded run of estimates.
     """
-    return add_row(write_files(campaign, labels, rule, name, created_by, report, second))
+    return add_row(write_files(campaign, labels, rule, name, created_by, report, second, keep_unlabelled))
 
 
 def write_files(
@@ -96,6 +98,7 @@ def write_files(
     created_by: User | None = None,
     report: Report | None = None,
     second: EstimateRun | None = None,
+    keep_unlabelled: bool = False,
 ) -> Files:
     """The first part of `freeze`: everything but the row."""
     # The site's form always sends every part; what changes nothing would be said of these labels all the same.
@@ -105,7 +108,7 @@ def write_files(
     try:
         with rare_collections(), _one_moment():
             run = usable_run(campaign, second, rule)
-            manifest = _write(beside, campaign, rule, run, next(names), report, second)
+            manifest = _write(beside, campaign, rule, run, next(names), report, second, keep_unlabelled)
         folder = _settle(beside, manifest)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -193,23 +196,25 @@ def _write(
     name: str,
     report: Report | None,
     second: EstimateRun | None,
+    keep_unlabelled: bool,
 ) -> dict[str, Any]:
     """Write everything into `folder`; the mappings of the manifest fill while the rows stream by."""
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     labelers: Counter[str] = Counter()
 
-    def evidence(left_out: Counter[str]) -> Iterator[SnapshotRow]:
+    def evidence(left_out: Counter[str], keep: bool = False) -> Iterator[SnapshotRow]:
         asks_people = rule.labels != LabelSource.AUTOMATIC
         items = read_evidence(campaign, run, left_out, given_up=rule.given_up, asks_people=asks_people)
-        found = evidence_rows(items, rule, run.method if run else "", left_out)
+        found = evidence_rows(items, rule, run.method if run else "", left_out, keep)
         return with_second(found, second, rule) if second else found
 
     posteriors, figures = None, dict[str, Any]()
     if rule.labels == LabelSource.MIXED and rule.mixture == "fusion":
         posteriors = Posteriors.fitted(evidence(Counter()), rule)
         figures = calibration_of(campaign, run, rule, evidence(Counter()))
-    rows = labelled_rows(evidence(dropped), rule, posteriors, counts, dropped)
+    found = evidence(dropped, keep_unlabelled)
+    rows = labelled_rows(found, rule, posteriors, counts, dropped, keep_unlabelled)
     if second:
         figures["second_verdicts"] = {}
         rows = confirmed(rows, described(second), dropped, figures["second_verdicts"])

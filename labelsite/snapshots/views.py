@@ -54,6 +54,7 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
             form.cleaned_data["name"] or None,
             person(request),
             form.cleaned_data["second_run"],
+            form.cleaned_data["keep_unlabelled"],
         )
     except MisstepError as error:
         form.add_error(None, translated(error.as_said))

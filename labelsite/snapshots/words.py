@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from labelsite.annotations.known_answers import IMPORTED
 from ml.targets.consensus import GIVEN_UP
+from ml.targets.unlabelled import UNLABELLED
 
 # In the order in which a page shows them.
 NAMES: Mapping[str, str | Promise] = {
@@ -19,6 +20,7 @@ NAMES: Mapping[str, str | Promise] = {
     "train": gettext_lazy("solutions to train on"),
     "validation": gettext_lazy("solutions for validation"),
     "test": gettext_lazy("solutions held out for tests"),
+    UNLABELLED: gettext_lazy("solutions without labels, kept for their known answer"),
     "labels_by_annotator": gettext_lazy("solutions judged by this team"),
     "labels_by_adjudication": gettext_lazy("solutions decided by a reviewer"),
     "labels_by_checker": gettext_lazy("solutions judged by the checker"),

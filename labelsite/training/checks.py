@@ -29,6 +29,7 @@ from labelsite.wording import counted
 from ml.commands.train_options import usual_learning_rate
 from ml.errors import MisstepError
 from ml.joined_snapshot import SEVERAL
+from ml.targets.unlabelled import UNLABELLED
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
 EVIDENCE = {
@@ -70,7 +71,8 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
     known = int(counts.get("train", 0))
     rows = min(known, int(chosen.get("limit") or known))
     is_some = _are_some(parts, chosen)
-    updates = _updates(rows, chosen, is_some)
+    is_idle = bool(counts.get(UNLABELLED)) and not _learns_answers(chosen)
+    updates = _updates(rows, chosen, is_some or is_idle)
     return Plan(
         checks=[
             _rows(rows, is_some),
@@ -78,7 +80,7 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
             _labels(parts, chosen),
             *_label_rule(whole, parts, chosen),
             # What is counted is the labels as they were frozen, of all rows.
-            *([] if is_some or rows < known else [_steps(counts)]),
+            *([] if is_some or rows < known else _steps(counts, chosen)),
             _held_out(counts, chosen),
         ],
         updates=updates,
@@ -180,10 +182,35 @@ def _label_rule(snapshot: Snapshot, parts: Sequence[Snapshot], chosen: Mapping[s
     return checks + [Check(doubt, is_good=False) for doubt in doubts(labels, chosen)]
 
 
-def _steps(counts: Mapping[str, Any]) -> Check:
-    steps = int(counts.get("labelled_steps", 0))
-    text = ngettext("%(steps)s labelled step", "%(steps)s labelled steps", steps) % {"steps": counted(steps)}
-    return Check(text, is_good=steps > 0, is_fatal=not steps)
+def _learns_answers(chosen: Mapping[str, Any]) -> bool:
+    """Whether a solution without labels teaches by its answer."""
+    return chosen.get("objective") == "outcome" or bool(chosen.get("outcomes"))
+
+
+def _steps(counts: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[Check]:
+    """How many labels there are, and what becomes of solutions that were kept without any."""
+    steps, kept, learns = (
+        int(counts.get("labelled_steps", 0)),
+        int(counts.get(UNLABELLED, 0)),
+        _learns_answers(chosen),
+    )
+    if steps or not (kept and learns):
+        text = ngettext("%(steps)s labelled step", "%(steps)s labelled steps", steps)
+        yield Check(text % {"steps": counted(steps)}, is_good=steps > 0, is_fatal=not steps)
+    if kept and learns:
+        text = ngettext(
+            "%(rows)s solution without labels, which its answer teaches",
+            "%(rows)s solutions without labels, which their answers teach",
+            kept,
+        )
+        yield Check(text % {"rows": counted(kept)}, is_good=True)
+    elif kept:
+        text = ngettext(
+            "%(rows)s solution without labels, which teaches this run nothing",
+            "%(rows)s solutions without labels, which teach this run nothing",
+            kept,
+        )
+        yield Check(text % {"rows": counted(kept)}, is_good=False)
 
 
 def _held_out(counts: Mapping[str, Any], chosen: Mapping[str, Any]) -> Check:

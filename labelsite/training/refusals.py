@@ -29,6 +29,7 @@ def refusals(objective: str, base: str, chosen: Mapping[str, Any]) -> Iterator[R
     yield from _of_the_objective(objective, acting)
     yield from _of_others(acting)
     yield from _of_the_base(base, acting)
+    yield from _of_frozen_draws(base, acting)
 
 
 def _acts(name: str, value: object) -> bool:
@@ -110,6 +111,17 @@ def _of_others(chosen: Mapping[str, Any]) -> Iterator[Refusal]:
     sure, doubtful = chosen.get("second_opinion_sure", SURE), chosen.get("second_opinion_doubtful", DOUBTFUL)
     if chosen.get("second_opinion") and not doubtful < sure:
         yield "second_opinion_doubtful", _("Doubt has to begin below where it is sure.")
+
+
+def _of_frozen_draws(base: str, chosen: Mapping[str, Any]) -> Iterator[Refusal]:
+    """What LoRA would freeze although it was only drawn."""
+    if not chosen.get("lora"):
+        return
+    is_deepened = base in NAMED_BASES and chosen.get("head") != "likelihood"
+    if base == "small" or "from_scratch" in chosen:
+        yield "lora", _("Random weights would stay random beside LoRA: choose given ones.")
+    elif chosen.get("extra_layers", is_deepened):
+        yield "extra_layers", _("Added layers would stay random beside LoRA: 0 here, please.")
 
 
 def refuse_base(base: str) -> None:

@@ -1,18 +1,22 @@
-"""What `ml snapshot` reads beside the labels themselves: a second method's verdicts, and gold."""
+"""What `ml snapshot` reads beside the labels themselves: estimates, a second method's verdicts, and gold."""
 
 from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ml.bounds import FINITE
-from ml.errors import MisstepError
+from ml.errors import BadRecord, MisstepError
 from ml.evaluation.gold import read_gold
 from ml.evaluation.second_verdicts import SecondVerdicts, confirmed, read_second_verdicts
+from ml.records import SolutionEstimate
+from ml.result_lines import estimates_by_id
 from ml.snapshot import SnapshotRow
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.rules import LabelRule
@@ -73,6 +77,28 @@ def second_verdicts(options: argparse.Namespace, rule: LabelRule) -> SecondVerdi
 def posterior_check(options: argparse.Namespace, rule: LabelRule) -> PosteriorCheck | None:
     """What compares fusion's posterior with gold, if there is any."""
     return PosteriorCheck(rule, read_gold(options.gold)) if options.gold else None
+
+
+def read_estimates(path: Path | None) -> dict[str, SolutionEstimate]:
+    """By the solution's id. A line that names no method is of the one that the record beside the file names. Raises
+    BadRecord for an id that comes twice, and where there is none: mixed labels would be people's alone.
+    """
+    if path is None:
+        return {}
+    method, found = method_of(path), estimates_by_id(path)
+    if not found:
+        raise BadRecord(str(path), 1, "no line", "a line for each solution")
+    return {name: one if one.method else replace(one, method=method) for name, one in found.items()}
+
+
+def method_of(estimates: Path) -> str | None:
+    """The method of a search, by the record beside its estimates; None where there is none to read."""
+    record = estimates.with_name("run.json")
+    try:
+        method = json.loads(record.read_text(encoding="utf-8"))["method"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return method if isinstance(method, str) else None
 
 
 def tell_of_nothing_compared(found: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ NO_SETTINGS = (
     "device",
     "save_every",
     "gradient_checkpointing",
+    "tokens_per_row",
     "compile",
     *NOT_PASSED_ON,
 )

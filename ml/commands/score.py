@@ -57,6 +57,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="multiply matrices in bfloat16: a little less exact; faster on a GPU, and on a CPU with AMX",
     )
+    arguments.add_argument(
+        "--tokens-per-row",
+        type=ABOVE_ZERO,
+        metavar="N",
+        help="most tokens of a packed row, unless a single solution is longer: fewer take less memory (default: 16384)",
+    )
     add_part(arguments)
     arguments.add_argument(
         "--threads", type=ABOVE_ZERO, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
@@ -129,7 +135,9 @@ def _counted(path: Path, format: str) -> tuple[int, str]:
 
 
 def _settings(options: argparse.Namespace, identity: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What makes two runs the same run. Where it runs does not: another device rounds otherwise, and no more."""
+    """What makes two runs the same run. Where it runs and in how long rows does not: that rounds otherwise, and no
+    more.
+    """
     return {
         "checkpoint": identity,
         "input": given,
@@ -157,7 +165,7 @@ def _score_missing(
 ) -> int:
     """Keep the scores that no earlier start has; returns how many solutions are of problems trained on."""
     from ml.prm import Unscored
-    from ml.prm.score import WINDOW
+    from ml.prm.score import TOKENS_PER_ROW, WINDOW
 
     known = read_problem_hashes(options.checkpoint / "training_problems.txt")
     begun_at = len(folder.offsets)
@@ -174,7 +182,8 @@ def _score_missing(
                 yield Unscored(one.id, one.problem.text, one.steps)
 
     progress = Progress("solutions", len(wanted), begun_at=begun_at)
-    for place, (name, scores) in enumerate(scorer.score_all(waiting()), start=first):
+    found = scorer.score_all(waiting(), options.tokens_per_row or TOKENS_PER_ROW)
+    for place, (name, scores) in enumerate(found, start=first):
         if place < begun_at:
             continue
         if not all(score is None or math.isfinite(score) for score in scores):

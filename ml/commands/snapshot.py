@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,9 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ml.commands import beside_options, format_option, rule_options
+from ml.commands import beside_options, format_option, row_options, rule_options
 from ml.commands.once import OnceParser
-from ml.errors import BadRecord, MisstepError
+from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
 from ml.file_hash import sha256_of
 from ml.finished_run import refuse_another, tell_finished
@@ -22,7 +21,6 @@ from ml.formats import KeyLog, format_of, read
 from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
-from ml.result_lines import estimates_by_id
 from ml.search.tree_rows import rows_from_trees
 from ml.snapshot import SnapshotRow, described_snapshot, read_snapshot, write_snapshot
 from ml.targets.calibrating import PosteriorCheck
@@ -37,6 +35,7 @@ from ml.targets.rules import (
     option_of,
     refuse_shares_of_ends,
 )
+from ml.targets.unlabelled import UNLABELLED, has_labels
 
 # The options that name a file to read.
 READ = ("solutions", "trees", "estimates", "second_verdicts", "gold")
@@ -72,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     rule_options.add_to(arguments)
     beside_options.add_to(arguments)
+    row_options.add_to(arguments)
     return arguments
 
 
@@ -98,14 +98,14 @@ def main(argv: list[str]) -> int:
         beside_options.posterior_check(options, rule),
     )
     dropped: Counter[str] = Counter()
-    estimates = _estimates(options.estimates)
+    estimates = beside_options.read_estimates(options.estimates)
     methods = {estimate.method for estimate in estimates.values()}
     refuse_shares_of_ends(rule, methods)
     if doubt := doubt_about_shares(rule, methods):
         print(f"python -m ml snapshot: {doubt}", file=sys.stderr)
     keys, rule = KeyLog(), frozen_by
     if options.trees:
-        rows = _told(rows_from_trees(path, rule, dropped))
+        rows = _told(rows_from_trees(path, rule, dropped, options.keep_unlabelled))
     else:
         rows = _rows_of_solutions(options, format, rule, estimates, dropped, second, check, keys)
     first, source = next(rows, None), str(path)
@@ -113,11 +113,13 @@ def main(argv: list[str]) -> int:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
         raise MisstepError(
             f"{source}: {rule.labels} labels are on none of its solutions (left out: {reasons or 'nothing'}),"
-            f" expected {_expected(rule, format)}"
+            f" expected {_expected(rule, format, options.keep_unlabelled)}"
         )
+    method = (first.automatic or {}).get("method") or next(filter(None, methods), None)
     labels_by: Counter[str] = Counter()
     found: dict[str, Any] = {} if settings is None else {"settings": settings}
-    rows = beside_options.noted(_counted(chain([first], rows), labels_by), second, check, dropped, found)
+    rows = row_options.in_split(chain([first], rows), options.split)
+    rows = beside_options.noted(_counted(rows, labels_by), second, check, dropped, found)
     manifest = write_snapshot(
         out,
         rows,
@@ -130,7 +132,7 @@ def main(argv: list[str]) -> int:
             "file": path.name,
             "format": format,
             "estimates": options.estimates is not None,
-            **({"method": found_by} if (found_by := (first.automatic or {}).get("method")) else {}),
+            **({"method": method} if method else {}),
         },
         **found,
     )
@@ -148,10 +150,11 @@ def _settings(options: argparse.Namespace, rule: LabelRule, format: str) -> dict
     return {
         **{name: sha256_of(path) for name, path in paths.items()},
         "format": format,
-        **({"method": _method_of(options.estimates)} if options.estimates else {}),
+        **({"method": beside_options.method_of(options.estimates)} if options.estimates else {}),
         "rule": asdict(rule),
         "second_threshold": options.second_threshold,
         "name": options.name or (options.trees or options.solutions).name,
+        **row_options.settings(options),
     }
 
 
@@ -205,10 +208,12 @@ def _with_own_target(rule: LabelRule, format: str, options: argparse.Namespace) 
     return replace(rule, target="soft") if is_its_own and options.target is None else rule
 
 
-def _expected(rule: LabelRule, format: str) -> str:
+def _expected(rule: LabelRule, format: str, keep_unlabelled: bool) -> str:
     if rule.labels == "human" and format in LABELLED_BY_MACHINES:
         return "some that have them, or --labels automatic for what a machine said"
-    return "some that have them"
+    if keep_unlabelled:
+        return "some that have them, or whose answer is known to be right or wrong"
+    return "some that have them, or --keep-unlabelled for what known answers teach"
 
 
 def _refuse_beside_trees(options: argparse.Namespace) -> None:
@@ -233,7 +238,7 @@ def _rows_of_solutions(
     """The rows of labelled solutions; raises MisstepError where a file beside them speaks of others."""
     source, known = str(options.solutions), set[str]()
     labelled = _noted(read(options.solutions, format, keys=keys), known)
-    rows = rows_from(source, labelled, estimates, rule, dropped, second)
+    rows = rows_from(source, labelled, estimates, rule, dropped, second, options.keep_unlabelled)
     # With the first row the whole file has been read, and its ids are known.
     first = next(rows, None)
     beside_options.refuse_strangers(options.estimates, estimates, known, source)
@@ -249,28 +254,6 @@ def _unread(keys: KeyLog) -> dict[str, dict[str, int]]:
         return {}
     print(f"not read, so not in the snapshot: {counts_in_words(found)}", file=sys.stderr)
     return {"unread_keys": found}
-
-
-def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
-    """By the solution's id. A line that names no method is of the one that the record beside the file names. Raises
-    BadRecord for an id that comes twice, and where there is none: mixed labels would be people's alone.
-    """
-    if path is None:
-        return {}
-    method, found = _method_of(path), estimates_by_id(path)
-    if not found:
-        raise BadRecord(str(path), 1, "no line", "a line for each solution")
-    return {name: one if one.method else replace(one, method=method) for name, one in found.items()}
-
-
-def _method_of(estimates: Path) -> str | None:
-    """The method of a search, by the record beside its estimates; None where there is none to read."""
-    record = estimates.with_name("run.json")
-    try:
-        method = json.loads(record.read_text(encoding="utf-8"))["method"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return method if isinstance(method, str) else None
 
 
 def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[LabelledSolution]:
@@ -293,8 +276,9 @@ def _told(rows: Iterable[SnapshotRow]) -> Iterator[SnapshotRow]:
 
 
 def _counted(rows: Iterable[SnapshotRow], labels_by: Counter[str]) -> Iterator[SnapshotRow]:
-    """The rows, while it is counted whose labels they have, and on how many everybody gave up."""
+    """The rows, while it is counted whose labels they have, on how many everybody gave up, and how many have none."""
     for row in rows:
         labels_by.update(f"labels_by_{origin}" for origin in (row.human or {}).get("origins", ()))
         labels_by.update([GIVEN_UP] if is_given_up(row.human) else [])
+        labels_by.update([] if has_labels(row) else [UNLABELLED])
         yield row

@@ -285,7 +285,8 @@ def loop_arguments(group: Any) -> None:
         "--validate-every",
         type=ABOVE_ZERO,
         metavar="N",
-        help="updates between validations, whose loss and F1 go to metrics.jsonl (default: none before the end)",
+        help="updates between validations, whose loss and F1 go to OUT.state/metrics.jsonl while it trains, and to the"
+        " checkpoint's in the end (default: none before the end)",
     )
     group.add_argument(
         "--validation-limit",

@@ -35,6 +35,7 @@ from ml.prm.checkpoint import (
 from ml.prm.distributed import Group
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, refuse_unmovable, writing_alone
 from ml.progress import Progress
+from ml.targets import LabelRule
 
 # A checkpoint's own story, which an average does not share.
 OWN_FILES = ("card.json", "manifest.json", "metrics.jsonl", PROBLEMS)
@@ -86,11 +87,10 @@ def averaged_card(parts: Sequence[Part]) -> dict[str, Any]:
     """What an average says of itself: what its parts agree on, and each of them."""
     first = parts[0].card
     cards = [part.card for part in parts]
-    labels = {card["label_rule"]["labels"] for card in cards}
     return {
         **{name: first[name] for name in ("format", "version", *READ_ALIKE)},
         "snapshot": _snapshots([card["snapshot"] for card in cards]),
-        "label_rule": first["label_rule"] if len(labels) == 1 else {**first["label_rule"], "labels": "mixed"},
+        "label_rule": _rule_of_all([card["label_rule"] for card in cards]),
         "base": first["base"],
         "seed": first["seed"] if all(card["seed"] == first["seed"] for card in cards) else None,
         "config": _agreed([card["config"] for card in cards]),
@@ -99,6 +99,27 @@ def averaged_card(parts: Sequence[Part]) -> dict[str, Any]:
         **made_by(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _rule_of_all(rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the parts' label rules share, whatever their order. Labels that are not alike are called mixed, and by a
+    mixture that leaves some to rollouts alone where one of the rules does: a score means another thing then.
+    """
+    shared = _agreed(rules)
+    shared.setdefault("labels", "mixed")
+    known = [_known(rule) for rule in rules]
+    has_rollouts = any(rule.has_labels_of_rollouts for rule in known)
+    if _known(shared).has_labels_of_rollouts == has_rollouts:
+        return shared
+    mixtures = [] if has_rollouts else [rule.mixture for rule in known if rule.labels == "mixed"]
+    # Left out, it is people's override, as in every rule.
+    others = {name: value for name, value in shared.items() if name != "mixture"}
+    return {**others, **({"mixture": min(mixtures)} if mixtures else {})}
+
+
+def _known(rule: Mapping[str, Any]) -> LabelRule:
+    """A card's rule, as far as this version knows its parts."""
+    return LabelRule.of({k: value for k, value in rule.items() if k in LabelRule.__dataclass_fields__})
 
 
 def _write_means(parts: Sequence[Part], partial: Path) -> None:
@@ -152,7 +173,7 @@ def _snapshots(named: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _agreed(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings that all runs had."""
+    """What all of them say, alike."""
     return {
         name: value for name, value in configs[0].items() if all(c.get(name, ...) == value for c in configs)
     }

@@ -28,7 +28,7 @@ from ml.prm.out_folder import states_of, writing_alone
 from ml.prm.preparing import LENGTH_OF_BEFORE, prepare
 from ml.prm.request import Request, opened, refuse_contradictions, with_rule
 from ml.prm.run import fit
-from ml.prm.score import Scorer, Unscored
+from ml.prm.score import TOKENS_PER_ROW, Scorer, Unscored
 from ml.progress import Progress
 from ml.snapshot import Snapshot, SnapshotRow, problem_hash
 from ml.targets import label_rows
@@ -154,7 +154,7 @@ class _Campaign:
             **counted(rows, place.labels),
             "updates": ready.settings.steps,
             "train_loss": fitted.run.history[-1]["loss"],
-            **figures(scorer, self.judged),
+            **figures(scorer, self.judged, min(ready.settings.tokens_per_row, TOKENS_PER_ROW)),
             "seconds": round(time.monotonic() - started, 1),
         }
 
@@ -189,9 +189,12 @@ def refuse_idle(request: Request, kinds: Sequence[str]) -> None:
         )
 
 
-def figures(scorer: Scorer, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
+def figures(
+    scorer: Scorer, rows: Sequence[SnapshotRow], tokens_per_row: int = TOKENS_PER_ROW
+) -> dict[str, Any]:
     """F1 of the first mistake, each half of the problems with the threshold of the other half, and the steps' AUC."""
-    found = scorer.score_all(Unscored(row.id, row.problem, row.steps) for row in rows)
+    waiting = (Unscored(row.id, row.problem, row.steps) for row in rows)
+    found = scorer.score_all(waiting, tokens_per_row)
     scores = [values for _, values in found]
     judged = Judged(
         [

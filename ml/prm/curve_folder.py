@@ -18,6 +18,8 @@ SETTINGS, POINTS = "settings.json", "points.jsonl"
 # Settings that came later: a folder that does not say them goes on, by the others.
 BASE, OPINION = "base_holds", "second_opinion_holds"
 LATER = (BASE, OPINION)
+# What once stood among them and decides no point: a folder that says it goes on with other rows.
+ONCE = ("tokens_per_row",)
 
 
 class CurveFolder:
@@ -73,6 +75,7 @@ class CurveFolder:
         return report(self.points, self.left_out)
 
     def _refuse_others(self, known: Mapping[str, Any]) -> None:
+        known = {name: value for name, value in known.items() if name not in ONCE}
         self.is_of_before = BASE in self.settings and BASE not in known
         for name in LATER:
             if name not in known:

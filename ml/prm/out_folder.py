@@ -49,8 +49,7 @@ def refuse_occupied(out: Path, base: str) -> None:
 
     OUT may be somebody's folder with other files in it, and may hold part of a checkpoint whose move was killed.
     """
-    if not out.name:
-        raise MisstepError(f"--out {out}, expected a folder's name")
+    _refuse_nameless(out)
     if out.exists() and not out.is_dir():
         raise MisstepError(f"{out} is no folder, expected a new folder")
     # Their names cannot be given to the checkpoint that stands beside them.
@@ -71,6 +70,12 @@ def refuse_occupied(out: Path, base: str) -> None:
     found = next((path.name for path in theirs if path.exists()), None)
     if found is not None:
         raise MisstepError(f"{out} already holds another's {found}, expected a new folder")
+
+
+def _refuse_nameless(out: Path) -> None:
+    """Raises MisstepError for a folder beside which nothing can be named after it."""
+    if not out.name:
+        raise MisstepError(f"--out {out}, expected a folder's name")
 
 
 def refuse_unmovable(out: Path) -> None:
@@ -119,6 +124,7 @@ def writing_alone(out: Path, group: Group) -> Iterator[None]:
 
     Raises FolderInUse where another run holds it or has just finished, MisstepError where nothing can be written.
     """
+    _refuse_nameless(out)
     with ExitStack() as stack:
         group.first_does(lambda: stack.enter_context(_locked(out)))
         yield

@@ -42,6 +42,10 @@ from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 CLASS_NAMES = ("wrong", "right", "neutral")
 # Of a base that says none and could hold more, in runs whose states do not say their context.
 LENGTH_OF_BEFORE = 2048
+NO_OUTCOME = (
+    "--outcomes reads no solution by its answer, since every one that it could read has labels: `ml snapshot"
+    " --keep-unlabelled` keeps those without"
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ def prepare(request: Request, snapshot: Snapshot, group: Group, plain_length: in
     counts: Counter[str] = Counter()
     learned = _believed(learned, snapshot, request, group, counts)
     examples = _examples(_drained(learned), base, request, counts)
+    if request.examples.outcomes and group.is_first and not counts["solutions_read_by_outcome"]:
+        print(f"python -m ml train: {NO_OUTCOME}", file=sys.stderr, flush=True)
     settings = replace(settings, steps=_steps(request, examples))
     rows = chosen(validation, settings.validation_limit)
     return Prepared(request, examples, rows, settings, counts, base, taught, targets)
@@ -146,9 +152,13 @@ def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group, plain_l
 
 def _targets(base: Base, request: Request, group: Group) -> Sequence[str]:
     """The layers that get an adapter, where adapters are trained; what gets none although nobody named layers is said,
-    since the experts are most of such a base."""
+    since the experts are most of such a base.
+
+    Raises MisstepError for a base that knows nothing where it would be frozen.
+    """
     if not request.lora_rank:
         return ()
+    _refuse_frozen_draws(base)
     targets = targets_in(base.model, request.lora_targets)
     experts = [] if request.lora_targets else experts_of(base.model)
     if experts and group.is_first:
@@ -159,6 +169,20 @@ def _targets(base: Base, request: Request, group: Group) -> Sequence[str]:
             flush=True,
         )
     return targets
+
+
+def _refuse_frozen_draws(base: Base) -> None:
+    """Raises MisstepError for adapters on weights that were only drawn: frozen, they stay as they were drawn."""
+    if base.origin["weights"] == "random":
+        raise MisstepError(
+            f"--lora on random weights (--base {base.origin['name']}), which it would leave random, expected given"
+            " weights, or no --lora"
+        )
+    if extra := base.origin.get("extra_layers"):
+        raise MisstepError(
+            f"--lora with {extra} fresh layers on top of --base {base.origin['name']}, which it would leave as they"
+            " were drawn, expected --extra-layers 0, or no --lora"
+        )
 
 
 def _length_begun_with(request: Request) -> int | None:
@@ -179,7 +203,12 @@ def _believed(
         return rows
     key = key_of(snapshot.sha256, request.rule, request.limit, request.opinion_said)
     found = disbelieved(
-        rows, request.second_opinion, group, states_of(request.out) / "second_opinion.json", key
+        rows,
+        request.second_opinion,
+        group,
+        states_of(request.out) / "second_opinion.json",
+        key,
+        request.training.tokens_per_row,
     )
     return without(rows, found, counts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -25,6 +24,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
 from ml.prm.finished_training import asked_for, finished_card
 from ml.prm.frozen import halve, restore
+from ml.prm.history_file import NAME, history_lines
 from ml.prm.identity import asked_of, computing_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
@@ -252,8 +252,7 @@ def _publish(model: ProcessRewardModel, ready: Prepared, card: dict[str, Any], r
             plain = plain.merge_and_unload()  # type: ignore[operator]
         plain.save_pretrained(str(partial))  # type: ignore[operator]
         ready.base.tokenizer.save(partial)
-    lines = "".join(json.dumps(line) + "\n" for line in run.history)
-    (partial / "metrics.jsonl").write_text(lines, encoding="utf-8")
+    (partial / NAME).write_text(history_lines(run.history), encoding="utf-8")
     write_story(partial, card, ready.taught)
     publish(partial, request.out)
 

@@ -21,6 +21,7 @@ from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, chain, pack, split_into_tokens
 from ml.prm.self_check import refuse_wrong_readings
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
+from ml.said import Said
 
 WINDOW = 512
 # What one pass through the model holds at most, unless a single solution is longer.
@@ -65,7 +66,10 @@ class Scorer:
     def score_all(
         self, solutions: Iterable[Unscored], tokens_per_row: int = TOKENS_PER_ROW
     ) -> Iterator[tuple[str, list[float | None]]]:
-        """(id, scores) of every solution in order; streams, a window of solutions at a time."""
+        """(id, scores) of every solution in order; streams, a window of solutions at a time.
+
+        Raises MisstepError where the device has no memory left.
+        """
         waiting = iter(solutions)
         while window := list(islice(waiting, WINDOW)):
             yield from self._window(window, tokens_per_row)
@@ -75,8 +79,12 @@ class Scorer:
     ) -> Iterator[tuple[str, list[float | None]]]:
         trees, places = shared_trees(window, self.tokenizer, tokens_per_row)
         scores: list[list[float]] = []
-        for indices in batches_within([tree.size for tree in trees], tokens_per_row):
-            scores += self._row([trees[index] for index in indices])
+        try:
+            for indices in batches_within([tree.size for tree in trees], tokens_per_row):
+                scores += self._row([trees[index] for index in indices])
+        except torch.OutOfMemoryError as error:
+            longest = max(tokens_per_row, *(tree.size for tree in trees))
+            raise _out_of_memory(longest) from error
         for solution, (tree, nodes) in zip(window, places, strict=True):
             found: list[float | None] = [scores[tree][node] for node in nodes]
             missing = len(solution.steps) - len(found)
@@ -120,6 +128,16 @@ class Scorer:
             result.append(flat[offset : offset + len(tree.tokens)])
             offset += len(tree.tokens)
         return result
+
+
+def _out_of_memory(tokens: int) -> MisstepError:
+    return MisstepError(
+        Said(
+            "the device ran out of memory as it scored, in packed rows of up to %(tokens)s tokens, expected room for"
+            " them: the same command with a lower --tokens-per-row takes shorter ones, but no solution is cut",
+            tokens=tokens,
+        )
+    )
 
 
 def means_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:

@@ -19,7 +19,7 @@ from typing import Any
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.prm.distributed import Group
-from ml.prm.score import Unscored, load_scorer
+from ml.prm.score import TOKENS_PER_ROW, Unscored, load_scorer
 from ml.progress import Progress
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
@@ -66,17 +66,23 @@ def refuse_useless(rule: LabelRule, rows: Sequence[SnapshotRow]) -> None:
 
 
 def disbelieved(
-    rows: Sequence[SnapshotRow], opinion: SecondOpinion, group: Group, kept: Path, key: Mapping[str, Any]
+    rows: Sequence[SnapshotRow],
+    opinion: SecondOpinion,
+    group: Group,
+    kept: Path,
+    key: Mapping[str, Any],
+    tokens_per_row: int = TOKENS_PER_ROW,
 ) -> dict[str, Any]:
     """Which rows the earlier model cannot believe, found once for a run: {"places", "asked_rows", "unasked_steps"}.
 
     Each process asks about its share, and all hear what all found. It is in the file `kept` under `key`: a run that
-    goes on, on another machine or with other threads, must not see other data.
+    goes on, on another machine or with other threads, must not see other data. tokens_per_row: of the training, whose
+    rows a device has room for.
     """
     known = group.first_does(lambda: _known(kept, key))
     if known is not None:
         return known
-    parts = group.gathered(_asked(rows, opinion, group))
+    parts = group.gathered(_asked(rows, opinion, group, min(tokens_per_row, TOKENS_PER_ROW)))
 
     def keep() -> dict[str, Any]:
         found = {
@@ -140,7 +146,9 @@ def _is_right(label: float | None) -> bool:
     return label is not None and label > 0.5
 
 
-def _asked(rows: Sequence[SnapshotRow], opinion: SecondOpinion, group: Group) -> dict[str, Any]:
+def _asked(
+    rows: Sequence[SnapshotRow], opinion: SecondOpinion, group: Group, tokens_per_row: int
+) -> dict[str, Any]:
     """What this process finds in its share of the rows.
 
     Raises MisstepError for a checkpoint that is not whole or no classifier.
@@ -156,7 +164,7 @@ def _asked(rows: Sequence[SnapshotRow], opinion: SecondOpinion, group: Group) ->
     waiting = (Unscored(str(place), rows[place].problem, _judged_steps(rows[place])) for place in asked)
     progress = Progress("second opinions", len(asked))
     places: list[int] = []
-    for done, (name, scores) in enumerate(scorer.score_all(waiting), start=1):
+    for done, (name, scores) in enumerate(scorer.score_all(waiting, tokens_per_row), start=1):
         if not is_believed(rows[int(name)], scores, opinion):
             places.append(int(name))
         if group.is_first:

@@ -15,6 +15,7 @@ import torch
 from ml.errors import MisstepError, NothingToLearn
 from ml.prm.distributed import Group
 from ml.prm.example import Example
+from ml.prm.history_file import HistoryFile
 from ml.prm.model import ProcessRewardModel
 from ml.prm.optimizers import optimizers_of
 from ml.prm.resuming import Mark, Run, refuse_parted, resumed, save
@@ -51,7 +52,8 @@ def train(
     group: Group | None = None,
     validate: Look | None = None,
 ) -> Run:
-    """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
+    """Train in place. With `state_folder` the run saves states there and goes on from the newest one, and the first
+    process keeps the history there, update by update.
 
     What `validate` finds after every so many updates stands in the run's history; it leaves the weights as they were,
     and each update begins its own draws. A state is saved before each such look, which may take long: a run that ended
@@ -68,6 +70,7 @@ def train(
     optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
     run = resumed(model, optimizers, state_folder, mark, group)
     refuse_parted(run, state_folder, group)
+    told = HistoryFile(state_folder if group.is_first else None, run.history)
     # The update whose state is on the disk as the run stands: to drop an unfinished one costs no second writing then.
     saved: int | None = run.step
     progress = Progress("steps", settings.steps, begun_at=run.step)
@@ -75,6 +78,7 @@ def train(
     with TerminationFlag() as flag:
         if validate and _awaits_look(run, settings):
             _look(model, validate, run, flag)
+            told.amend(run.history[-1])
             saved = None
             _report(progress, run, {}, flag, group)
         while run.step < settings.steps:
@@ -109,6 +113,7 @@ def train(
             run.history.append(
                 {"step": run.step, "loss": found.loss, "accuracy": found.accuracy, "learning_rate": rate}
             )
+            told.add(run.history[-1])
             read = sum(example.readings for example in batch)
             pace = {_pace_of(settings): round(read / (time.perf_counter() - started), 1)}
             is_looked_at = validate is not None and _is_due(run.step, settings)
@@ -125,6 +130,7 @@ def train(
                 raise _stopped(run, flag)
             if validate and is_looked_at:
                 _look(model, validate, run, flag)
+                told.amend(run.history[-1])
                 saved = None
                 _report(progress, run, pace, flag, group)
     model.eval()

@@ -21,6 +21,7 @@ from ml.snapshot import SnapshotRow, problem_hash
 from ml.targets import has_verdict
 from ml.targets.rules import LabelRule, label_of
 from ml.targets.snapshot_rows import is_wrong, last_place_for_alternatives
+from ml.targets.unlabelled import has_labels
 
 
 def chosen(rows: Sequence[SnapshotRow], limit: int | None) -> list[SnapshotRow]:
@@ -41,7 +42,7 @@ def chosen(rows: Sequence[SnapshotRow], limit: int | None) -> list[SnapshotRow]:
 
 def has_something(row: SnapshotRow) -> bool:
     """Whether a row can be measured."""
-    return any(label is not None for label in row.labels) or has_verdict(row)
+    return has_labels(row) or has_verdict(row)
 
 
 @dataclass(frozen=True)

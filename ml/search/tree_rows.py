@@ -21,19 +21,23 @@ from ml.snapshot import SnapshotRow, problem_hash, split_of
 from ml.snapshot_checks import complaint_about
 from ml.targets.rules import LabelRule, refuse_shares_of_ends
 from ml.targets.snapshot_rows import labelled
+from ml.targets.unlabelled import stays
 
 Node = Mapping[str, Any]
 
 
-def rows_from_trees(path: Path, rule: LabelRule, dropped: Counter[str]) -> Iterator[SnapshotRow]:
+def rows_from_trees(
+    path: Path, rule: LabelRule, dropped: Counter[str], keep_unlabelled: bool = False
+) -> Iterator[SnapshotRow]:
     """The labelled rows of a `trees.jsonl`; `dropped` counts what is left out, by reason.
 
-    A problem is named by the first tree that has its text. Raises BadRecord for a tree that says less than it must, and
-    for one that stands in the file twice.
+    keep_unlabelled: rows without a label stay where it is known whether their answer is right. A problem is named by
+    the first tree that has its text. Raises BadRecord for a tree that says less than it must, and for one that stands
+    in the file twice.
     """
     for row in labelled(_rows(path, dropped), rule):
         refuse_shares_of_ends(rule, [(row.automatic or {}).get("method")])
-        if any(label is not None for label in row.labels):
+        if stays(row, keep_unlabelled):
             yield row
         else:
             dropped["solutions_without_labels"] += 1

@@ -19,6 +19,7 @@ from ml.snapshot import SnapshotRow
 from ml.targets.fusion import Witnessed, fuse
 from ml.targets.rules import LabelRule, is_bad_problem
 from ml.targets.snapshot_rows import has_witness, witnessed
+from ml.targets.unlabelled import has_evidence
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class PosteriorCheck:
 
     def note(self, row: SnapshotRow) -> None:
         """Take a row into the fit."""
-        if is_bad_problem(row.human):
+        if is_bad_problem(row.human) or not has_evidence(row):
             return
         if (gold := self.gold.get(row.id)) is None:
             self._items.append(witnessed(row, self.rule))

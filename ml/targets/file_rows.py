@@ -30,6 +30,7 @@ from ml.targets.consensus import (
 from ml.targets.rules import LabelRule, why_unlabelled
 from ml.targets.series import series_of
 from ml.targets.snapshot_rows import labelled as labelled_rows
+from ml.targets.unlabelled import stays
 
 QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
 # What a format's own file says of rollouts (`Solution.extra`): hard or soft estimations.
@@ -58,6 +59,7 @@ def rows_from(
     rule: LabelRule,
     dropped: Counter[str],
     second: Second | None = None,
+    keep_unlabelled: bool = False,
 ) -> Iterator[SnapshotRow]:
     """The labelled rows of a file; `dropped` counts what is left out, by reason, and is complete once they have come.
 
@@ -66,10 +68,11 @@ def rows_from(
     `problem_hash`) are one row, whoever labelled them; the first one's id stands. A problem is named by the first
     solution that has its text. Raises BadRecord, with the record's id, for a solution that no snapshot can hold and for
     estimates of another number of steps. `source` is what messages call the file. second: a method that the rollouts
-    have to agree with.
+    have to agree with. keep_unlabelled: rows without a label stay where it is known whether their answer is right.
     """
-    for row in labelled_rows(_rows(source, labelled, estimates, rule, dropped, second), rule):
-        if any(label is not None for label in row.labels):
+    found = _rows(source, labelled, estimates, rule, dropped, second, keep_unlabelled)
+    for row in labelled_rows(found, rule):
+        if stays(row, keep_unlabelled):
             yield row
         else:
             dropped[why_unlabelled(row.human, row.automatic, rule)] += 1
@@ -82,6 +85,7 @@ def _rows(
     rule: LabelRule,
     dropped: Counter[str],
     second: Second | None,
+    keep_unlabelled: bool,
 ) -> Iterator[SnapshotRow]:
     """The rows with their evidence, before labels."""
     problems: dict[str, str] = {}
@@ -90,7 +94,7 @@ def _rows(
     items.reverse()
     while items:
         item = items.pop()
-        row = _row(item, problems, rule, dropped, answers)
+        row = _row(item, problems, rule, dropped, answers, keep_unlabelled)
         if row is None:
             continue
         if second and row.automatic:
@@ -180,7 +184,12 @@ def _left_out(labelled: LabelledSolution, said: Annotation) -> str:
 
 
 def _row(
-    item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str], answers: GivenAnswers
+    item: _Item,
+    problems: dict[str, str],
+    rule: LabelRule,
+    dropped: Counter[str],
+    answers: GivenAnswers,
+    keep_unlabelled: bool,
 ) -> SnapshotRow | None:
     solution, steps = item.solution, list(item.solution.steps)
     looks = people_first(item.looks)
@@ -194,7 +203,9 @@ def _row(
         return None
     human = evidence_of(verdict, len(steps)) if verdict else None
     automatic = None if rule.labels == "human" else _automatic(item)
-    if human is None and automatic is None:
+    has_evidence = human is not None or automatic is not None
+    is_correct = answers.is_correct(solution) if has_evidence or keep_unlabelled else None
+    if not has_evidence and is_correct is None:
         dropped["solutions_without_evidence"] += 1
         return None
     name = problems.setdefault(problem_hash(solution.problem.text), solution.problem.id)
@@ -205,7 +216,7 @@ def _row(
         answer=solution.problem.answer,
         steps=steps,
         final_answer=solution.final_answer,
-        is_correct=answers.is_correct(solution),
+        is_correct=is_correct,
         generator=solution.generator,
         split=split_of(solution.problem.text),
         human=human,

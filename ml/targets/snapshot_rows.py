@@ -19,6 +19,7 @@ from ml.targets.rules import (
     is_given_up,
     label_of,
 )
+from ml.targets.unlabelled import has_evidence, has_labels
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
@@ -77,7 +78,7 @@ def has_verdict(row: SnapshotRow, rule: LabelRule | None = None) -> bool:
     if row.first_mistake is None and None in row.labels:
         by_people = set(row.label_source) == {"human", None}
         return by_people and (row.human or {}).get("finish_reason") == "solution"
-    return any(label is not None for label in row.labels)
+    return has_labels(row)
 
 
 def _is_behind_silence(row: SnapshotRow) -> bool:
@@ -149,7 +150,7 @@ def is_wrong(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
 
 def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
     """The last position before which no mistake is known; -1 for a row without labels, of which nothing is known."""
-    if all(label is None for label in row.labels):
+    if not has_labels(row):
         return -1
     known = [row.first_mistake, undecided_place(row, rule)]
     known.append(first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))]))
@@ -171,9 +172,10 @@ def _verdict_on(row: SnapshotRow, position: int, rule: LabelRule) -> float | Non
 def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:
     """The rows with `human["posterior"]` from a fusion fitted on all of them, and the fitted model.
 
-    Bad problems are not fitted on. A row without a witness has no posterior: the prior alone is no label.
+    Bad problems are not fitted on, and nor is a row of which only the answer is known. A row without a witness has no
+    posterior: the prior alone is no label.
     """
-    usable = [index for index, row in enumerate(rows) if not is_bad_problem(row.human)]
+    usable = [index for index, row in enumerate(rows) if has_evidence(row) and not is_bad_problem(row.human)]
     fusion = fuse([witnessed(rows[index], rule) for index in usable])
     fused = [_with_posterior(row, None) for row in rows]
     for place, index in enumerate(usable):

@@ -113,3 +113,14 @@ def test_the_annotations_of_a_human_snapshot_are_sent_with_the_hash_that_the_man
     sent = reviewer.get(f"/api/v1/snapshots/{snapshot.pk}/prm800k/")
     (entry,) = reviewer.get(f"/api/v1/snapshots/{snapshot.pk}/manifest/").json()["files"]
     assert hashlib.sha256(b"".join(sent.streaming_content)).hexdigest() == entry["sha256"]  # type: ignore[attr-defined]
+
+
+def test_a_request_keeps_solutions_without_labels_where_it_says_so():
+    campaign = make_campaign()
+    make_task(campaign)
+    client, wanted = script_of(make_user(Role.ADMIN)), {"campaign": campaign.pk, "labels": "human"}
+    assert client.post("/api/v1/snapshots/", wanted, format="json").status_code == 422
+    made = client.post("/api/v1/snapshots/", {**wanted, "keep_unlabelled": True}, format="json")
+    assert made.status_code == 201
+    counts = Snapshot.objects.get().manifest["counts"]
+    assert (counts["rows"], counts["labelled_steps"]) == (1, 0)

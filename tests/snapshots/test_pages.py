@@ -64,6 +64,22 @@ def test_freezing_from_the_page_leads_to_the_snapshot(browser: Client, campaign:
     assert "First" in browser.get(URL).content.decode()
 
 
+@pytest.mark.parametrize("at_once", [0, 2_000])
+def test_solutions_without_labels_are_kept_where_the_box_is_ticked(
+    browser: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, at_once: int
+):
+    monkeypatch.setattr(freezing, "TASKS_AT_ONCE", at_once)
+    make_task(campaign, make_solution(["one", "two"], is_correct=False))
+    wanted = {"campaign": campaign.pk, "labels": "human", **RULE, "keep_unlabelled": "on"}
+    browser.post(URL, wanted)
+    if not at_once:
+        run_here(Job.objects.get())
+    snapshot = Snapshot.objects.get()
+    page = browser.get(f"{URL}{snapshot.pk}/").content.decode()
+    assert "solutions without labels, kept for their known answer" in page
+    assert snapshot.manifest["counts"]["solutions_kept_without_labels"] == 1
+
+
 def test_a_campaign_that_was_put_away_is_not_frozen_as_another_one(browser: Client, campaign: Campaign):
     away = make_campaign("Away")
     set_archived(away, True)

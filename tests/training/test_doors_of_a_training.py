@@ -189,6 +189,24 @@ def test_a_base_that_cannot_be_taken_so_is_refused(doors, door, field, base):
 
 @pytest.mark.parametrize("door", ["page", "api"])
 @pytest.mark.parametrize(
+    ("base", "chosen", "field"),
+    [
+        ("small", {}, "lora"),
+        ("pocket", {"from_scratch": True}, "lora"),
+        ("pocket", {}, "extra_layers"),
+        ("pocket-reader", {"extra_layers": 1}, "extra_layers"),
+        ("/models/given", {"extra_layers": 1}, "extra_layers"),
+        ("pocket", {"extra_layers": 0}, None),
+        ("pocket", LIKELIHOOD, None),
+        ("/models/given", {}, None),
+    ],
+)
+def test_adapters_on_weights_that_were_only_drawn_are_refused(doors, door, base, chosen, field):
+    assert list(doors[door]("classifier", base, lora=8, **chosen)) == ([field] if field else [])
+
+
+@pytest.mark.parametrize("door", ["page", "api"])
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("warmup", 1), ("least_margin", -0.5), ("lora_alpha", 0), ("least_edit_distance", 1.5), ("limit", 0),

@@ -80,6 +80,31 @@ def test_what_is_told_before_the_start_is_of_the_rows_that_it_may_train_on(clien
     assert any("labelled step" in check.text for check in plan.checks) == (not choice)
 
 
+ANSWERS = {"train": 80, "validation": 10, "labelled_steps": 0, "solutions_kept_without_labels": 90}
+
+
+@pytest.mark.parametrize(
+    ("counts", "choice", "can_start", "told"),
+    [
+        (ANSWERS, {"objective": "outcome"}, True, "90 solutions without labels, which their answers teach"),
+        (ANSWERS, {}, False, "90 solutions without labels, which teach this run nothing"),
+        (
+            {**ANSWERS, "labelled_steps": 9},
+            {"head": "likelihood", "outcomes": "on"},
+            True,
+            "90 solutions without labels, which their answers teach",
+        ),
+    ],
+)
+def test_answers_alone_can_be_learned_from_and_a_run_that_does_not_says_so(
+    client, counts, choice, can_start, told
+):
+    log_in(client, "admin")
+    page = client.get(reverse("training:start"), asked(make_snapshot(counts=counts), **choice))
+    plan = page.context["plan"]
+    assert plan.can_start == can_start and told in [check.text for check in plan.checks]
+
+
 def test_a_run_that_would_validate_on_its_way_and_has_nothing_to_validate_on_is_not_started(client):
     admin = log_in(client, "admin")
     snapshot = make_snapshot(counts={"train": 80, "labelled_steps": 300})

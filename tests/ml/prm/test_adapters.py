@@ -81,9 +81,23 @@ def test_a_base_with_fused_projections_is_adapted_in_all_of_them_and_its_card_na
     assert not (tmp_path / "refused").exists() and not (tmp_path / "refused.state").exists()
 
 
+def test_adapters_on_weights_that_were_only_drawn_are_refused(tmp_path, capsys):
+    base, snapshot = str(base_of("llama", tmp_path / "base")), snapshot_of(tmp_path)
+    for given, said in (
+        ((), "--lora on random weights (--base small)"),
+        (("--base", "pocket"), "--lora on random weights (--base small)"),
+        (("--base", base, "--extra-layers", "1"), "--lora with 1 fresh layers on top of --base base"),
+    ):
+        with pytest.raises(MisstepError) as error:
+            trained(tmp_path, capsys, *given, "--lora", "2", snapshot=snapshot, out="refused")
+        assert said in str(error.value) and not (tmp_path / "refused.state").exists()
+    trained(tmp_path, capsys, "--base", base, "--lora", "2", "--extra-layers", "0", snapshot=snapshot)
+
+
 def test_states_of_before_go_on_where_no_layer_was_named(tmp_path, capsys):
     """Whoever named Llama's seven asked for what is usual in its kin."""
-    snapshot, lora = snapshot_of(tmp_path), ("--lora", "2", "--keep-state")
+    base = str(base_of("llama", tmp_path / "base"))
+    snapshot, lora = snapshot_of(tmp_path), ("--base", base, "--lora", "2", "--keep-state")
     trained(tmp_path, capsys, *lora, snapshot=snapshot, out="usual")
     trained(tmp_path, capsys, *lora, "--lora-targets", *SEVEN, snapshot=snapshot, out="named")
     marks = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from safetensors.torch import load_file, save_file
 
 from ml.__main__ import main
 from ml.commands import average as command
+from ml.prm.averaging import _rule_of_all
 from ml.prm.checkpoint import check_whole, seal
+from ml.prm.value_model import usual_aggregation
+from ml.targets import LabelRule
 from tests.ml.prm.commands import scored, snapshot_of, trained
 from tests.ml.prm.toys import sums
 
@@ -75,6 +79,32 @@ def test_its_card_says_what_its_parts_agree_on_and_each_of_them(tmp_path, capsys
     known = [set((folder / "training_problems.txt").read_text().split()) for folder in (first, second)]
     assert set((tmp_path / "mean" / "training_problems.txt").read_text().split()) == known[0] | known[1]
     assert not (tmp_path / "mean" / "metrics.jsonl").exists()
+
+
+HUMAN, AUTOMATIC = {"labels": "human", "neutral": "drop"}, {"labels": "automatic", "target": "soft"}
+AGREED = {"labels": "mixed", "mixture": "consensus"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "shared", "aggregation"),
+    [
+        ([HUMAN, HUMAN], HUMAN, "product"),
+        ([HUMAN, {"labels": "human", "threshold": 0.5}], {"labels": "human"}, "product"),
+        ([HUMAN, AUTOMATIC], {"labels": "mixed"}, "last"),
+        ([HUMAN, {"labels": "mixed"}], {"labels": "mixed"}, "last"),
+        ([HUMAN, AGREED], AGREED, "product"),
+        ([AGREED, {"labels": "mixed", "mixture": "fusion"}], AGREED, "product"),
+        ([AGREED, {"labels": "mixed", "mixture": "agreement_weighted"}], {"labels": "mixed"}, "last"),
+        ([AGREED, {"labels": "automatic", "mixture": "consensus"}], {"labels": "mixed"}, "last"),
+    ],
+)
+def test_its_rule_is_what_its_parts_rules_share_and_says_whether_rollouts_taught(rules, shared, aggregation):
+    written = [asdict(LabelRule(**rule)) for rule in rules]
+    for order in (written, written[::-1]):
+        found = _rule_of_all(order)
+        assert LabelRule.of(found) == LabelRule.of(shared)
+        assert usual_aggregation({"objective": "classifier", "label_rule": found}) == aggregation
+        assert all(found[name] == rule[name] for rule in order for name in found if name not in shared)
 
 
 def test_the_same_average_is_finished_and_another_is_refused(tmp_path, capsys, first, second) -> None:

@@ -80,7 +80,8 @@ def test_a_state_from_before_the_options_of_adapters_goes_on():
 
 def test_states_of_any_other_rate_are_still_of_another_run(tmp_path, capsys):
     snapshot_of(tmp_path)
-    options = ["--lora", "2", "--save-every", "2", "--keep-state"]
+    base = str(given_base(tmp_path / "base"))
+    options = ["--base", base, "--lora", "2", "--save-every", "2", "--keep-state"]
     whole, _ = trained(tmp_path, capsys, *options, "--learning-rate", "1e-3", snapshot=tmp_path / "snapshot")
     shutil.rmtree(whole)
     with pytest.raises(MisstepError, match="other settings or data"):

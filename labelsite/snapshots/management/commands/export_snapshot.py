@@ -29,6 +29,12 @@ class Command(BaseCommand):
             "--rule", type=a_rule, default={}, help='choices of the label rule, e.g. \'{"target": "soft"}\''
         )
 
+        parser.add_argument(
+            "--keep-unlabelled",
+            action="store_true",
+            help="keep solutions without any label whose answer is known to be right or wrong",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         progress = Progress(unit="solutions")
         try:
@@ -39,7 +45,14 @@ class Command(BaseCommand):
             # Before the long work, which would be for nothing.
             refuse_used(out)
             rule = named_rule(options["labels"], options["rule"])
-            snapshot = freeze(campaign, options["labels"], rule, name=options["name"], report=progress.report)
+            snapshot = freeze(
+                campaign,
+                options["labels"],
+                rule,
+                name=options["name"],
+                report=progress.report,
+                keep_unlabelled=options["keep_unlabelled"],
+            )
             export(snapshot, out)
         except MisstepError as error:
             raise CommandError(str(error)) from error
