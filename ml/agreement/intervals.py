@@ -14,11 +14,11 @@ Interval = tuple[float, float]
 FEWEST_PROBLEMS = 6
 
 
-def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> Interval:
-    """The score interval of a share (Wilson 1927), which stays inside [0, 1]; (0, 1) where count is 0."""
+def wilson_interval(successes: float, count: float) -> Interval:
+    """The 95 % score interval of a share (Wilson 1927), which stays inside [0, 1]; (0, 1) where count is 0."""
     if not count:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = NormalDist().inv_cdf(0.975)
     share, spread = successes / count, z * z / count
     centre, half = share + spread / 2, z * sqrt(share * (1 - share) / count + spread / (4 * count))
     return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
@@ -52,10 +52,9 @@ def bootstrap_intervals(
     statistics: Callable[..., Sequence[float | None]],
     *arrays: ArrayLike,
     samples: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> list[Interval | None]:
-    """Percentile intervals of statistics of paired arrays of length n, all of the same draws; [] where n is 0.
+    """95 % percentile intervals of statistics of paired arrays of length n, all of the same draws; [] where n is 0.
 
     The same seed gives the same intervals. One is None where its statistic is mostly undefined. Steps of one solution
     are not independent: sum them up by solution, or by problem, first.
@@ -69,13 +68,13 @@ def bootstrap_intervals(
     for _ in range(samples):
         drawn = random.integers(count, size=count)
         found.append(statistics(*(column[drawn] for column in columns)))
-    return [_percentiles(values, confidence) for values in zip(*found, strict=True)]
+    return [_percentiles(values) for values in zip(*found, strict=True)]
 
 
-def _percentiles(values: Sequence[float | None], confidence: float) -> Interval | None:
+def _percentiles(values: Sequence[float | None]) -> Interval | None:
     """None where most values are undefined."""
     known = [value for value in values if value is not None]
     if 2 * len(known) < len(values):
         return None
-    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)

@@ -65,10 +65,10 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.2)
 
 
-def pocket_samples(folder: Path, problems: int = 12, solutions: int = 3) -> Path:
+def pocket_samples(folder: Path) -> Path:
     """A file of pocket solutions, sampled with the shipped policy by the command that scripts use."""
     path = folder / "pocket.jsonl"
-    command = [sys.executable, "-m", "ml", "sample", "--problems", f"pocket:{problems}", "--policy", "pocket"]
-    command += ["--style", "prose", "--n", str(solutions), "--seed", "3", "--out", str(path)]
+    command = [sys.executable, "-m", "ml", "sample", "--problems", "pocket:12", "--policy", "pocket"]
+    command += ["--style", "prose", "--n", "3", "--seed", "3", "--out", str(path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return path
