@@ -23,6 +23,7 @@ from typing import Any
 from ml.errors import BadRecord, MisstepError
 from ml.file_hash import sha256_of
 from ml.snapshot_checks import SPLITS, complaint_about
+from ml.whole_file import whole_file
 
 FORMAT = "misstep-snapshot"
 VERSION = 1
@@ -130,12 +131,18 @@ def write_snapshot(
     (partial / "parts").mkdir(parents=True)
     try:
         manifest = _write_parts(partial, rows, rows_per_part, fields)
-        _write_synced(partial / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        write_manifest(partial / "manifest.json", manifest)
         os.replace(partial, target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return manifest
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whole and onto the disk: what is committed after it relies on it."""
+    with whole_file(path) as stream:
+        stream.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_snapshot(folder: str | Path, manifest_file: str | Path | None = None) -> Snapshot:
@@ -239,13 +246,6 @@ def _write_part(partial: Path, number: int, lines: Iterable[str]) -> dict[str, A
         stream.flush()
         os.fsync(stream.fileno())
     return {"file": name, "rows": rows, "sha256": digest.hexdigest()}
-
-
-def _write_synced(path: Path, content: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _part_hash(root: Path, name: str) -> str:
