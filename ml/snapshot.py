@@ -120,12 +120,11 @@ def write_snapshot(
 ) -> dict[str, Any]:
     """Freeze `rows` into `folder`; return the manifest, into which `fields` (name, labels, rule, ...) go.
 
-    Raises MisstepError for a folder that already holds something, BadRecord for a row that cannot be
-    trained on; then nothing is left behind.
+    Raises MisstepError as `refuse_used` does, BadRecord for a row that cannot be trained on; then nothing is left
+    behind.
     """
     target = Path(folder)
-    if target.exists() and any(target.iterdir()):
-        raise MisstepError(f"{target} already holds files, expected a new or empty folder for the snapshot")
+    refuse_used(target)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "parts").mkdir(parents=True)
@@ -137,6 +136,15 @@ def write_snapshot(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return manifest
+
+
+def refuse_used(target: Path) -> None:
+    """Raises MisstepError where a snapshot in `target` would meet other files, or `target` has no name of its own."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
+    if not target.name:
+        # Until it is whole, it stands beside its place under another name.
+        raise MisstepError(f"--out {target}, expected a folder's name")
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:

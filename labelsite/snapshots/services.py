@@ -41,7 +41,7 @@ from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import confirmed
 from ml.file_hash import sha256_of
 from ml.json_lines import as_line
-from ml.snapshot import SnapshotRow, read_snapshot, write_manifest, write_snapshot
+from ml.snapshot import SnapshotRow, read_snapshot, refuse_used, write_manifest, write_snapshot
 from ml.targets import LabelRule
 from ml.targets.named_rules import without_idle_parts
 from ml.whole_folder import settle
@@ -139,12 +139,6 @@ def export(snapshot: Snapshot, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         why = error.strerror if isinstance(error, OSError) else error
         raise MisstepError(f"{target}: {why}, expected a folder that can be written") from error
-
-
-def refuse_used(target: Path) -> None:
-    """Raises MisstepError where an `export` to `target` would meet other files."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
 
 
 def add_row(files: Files) -> Snapshot:
