@@ -14,8 +14,9 @@ from labelsite.accounts.models import ApiToken, Role, User
 from labelsite.annotations.models import Annotation, FinishReason, StepRating
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate, StepEstimate, StepScore
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Membership, Task
-from labelsite.jobs.models import Job
+from labelsite.jobs.models import Job, JobState
 from labelsite.problems.models import Problem, Solution, Step
+from labelsite.training.models import Checkpoint, Evaluation
 from ml.snapshot import split_of
 
 PASSWORD = "a password for tests only"
@@ -198,3 +199,11 @@ def make_scores(solution: Solution, scores: Sequence[float], run: ScoreRun | Non
 def make_job(**fields: Any) -> Job:
     defaults: dict[str, Any] = {"title": "A job", "verb": "sample", "task_name": "labelsite.jobs.tasks.run"}
     return Job.objects.create(**{**defaults, **fields})
+
+
+def make_evaluation(
+    checkpoint: Checkpoint, result: dict[str, Any], kind: str = "first-mistake", data: str = "sums"
+) -> Evaluation:
+    """An evaluation whose job is done, and measured `result`."""
+    job = make_job(verb="evaluate", state=JobState.DONE, result=result)
+    return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=data)
