@@ -187,13 +187,18 @@ def make_estimate_run(**fields: Any) -> EstimateRun:
 
 def make_scores(solution: Solution, scores: Sequence[float], run: ScoreRun | None = None) -> ScoreRun:
     """A process reward model's scores of the chosen steps."""
-    run = run or ScoreRun.objects.create(
-        name=f"Scores {next(_numbers)}", checkpoint_sha256="0" * 64, loaded_at=timezone.now()
-    )
+    run = run or make_score_run(loaded_at=timezone.now())
     steps = solution.step_rows.filter(is_chosen=True).order_by("position")
     for step, score in zip(steps, scores, strict=True):
         StepScore.objects.create(run=run, step=step, score=score)
     return run
+
+
+def make_score_run(**fields: Any) -> ScoreRun:
+    defaults: dict[str, Any] = {"name": f"Scores {next(_numbers)}", "checkpoint_sha256": "0" * 64}
+    if "job" not in fields:
+        defaults["job"] = make_job(verb="score", state=JobState.DONE)
+    return ScoreRun.objects.create(**{**defaults, **fields})
 
 
 def make_job(**fields: Any) -> Job:

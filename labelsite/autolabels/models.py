@@ -166,7 +166,7 @@ class ScoreRun(models.Model):
     """One `score` run. The checkpoint lives further right, so only its hash and name are known here."""
 
     name = models.CharField(max_length=120)
-    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="score_run")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="score_run")
     checkpoint_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
     loaded_at = models.DateTimeField(null=True)
