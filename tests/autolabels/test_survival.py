@@ -17,7 +17,8 @@ from labelsite.problems.models import Problem
 from ml.commands import autolabel
 from ml.pocket.problems import generate
 from tests.factories import make_problem
-from tests.jobs.conftest import Start, environment, fresh, start, wait_until
+from tests.jobs.conftest import Start, environment, fresh, start
+from tests.waiting import wait_until
 
 __all__ = ["environment", "start"]
 

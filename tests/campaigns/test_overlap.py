@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +16,7 @@ from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Ta
 from tests.annotations.submissions import STEPS, submit
 from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,10 +47,7 @@ def set_overlap_while(campaign: Campaign, overlap: int, *steps: Callable[[], obj
         for step in steps:
             step()
         changing.start()
-        deadline = time.monotonic() + 20
-        while not somebody_waits():
-            assert time.monotonic() < deadline, "the new overlap did not wait for the row"
-            time.sleep(0.02)
+        wait_until(somebody_waits, what="the new overlap's wait for the row")
     changing.join()
 
 

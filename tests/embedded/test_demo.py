@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 from tests.data import ROOT
-from tests.embedded.conftest import processes_of, wait_until
+from tests.embedded.conftest import processes_of
+from tests.waiting import wait_until
 
 StartDemo = Callable[..., "subprocess.Popen[str]"]
 
