@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.data import ROOT
+from tests.ports import free_port
 
 START_SECONDS = 120
 JOB_SECONDS = 180
@@ -34,9 +34,7 @@ class Site:
 @contextmanager
 def running_site(var: Path) -> Iterator[Site]:
     """Start PostgreSQL, Valkey, gunicorn, both workers and the poller; stop them all as Ctrl-C does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in OTHERS}
     environment |= {"VAR": str(var), "PORT": str(port)}
     var.mkdir(parents=True, exist_ok=True)
