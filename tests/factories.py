@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from labelsite.accounts.models import ApiToken, Role, User
@@ -31,6 +32,13 @@ def make_user(role: str = Role.ANNOTATOR, username: str | None = None, **fields:
     """A person who can log in with PASSWORD."""
     name = username or f"{role}{next(_numbers)}"
     return User.objects.create_user(username=name, password=PASSWORD, role=role, **fields)
+
+
+def log_in(client: Client, role: str, username: str | None = None) -> User:
+    """A new person of this role, as whom the client goes on."""
+    user = make_user(role, username)
+    client.force_login(user)
+    return user
 
 
 def make_machine(username: str = "imported:test") -> User:

@@ -19,14 +19,9 @@ from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
 from ml.pocket.problems import generate
 from tests.autolabels.files import write_run
-from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
+from tests.factories import log_in, make_campaign, make_problem, make_solution, make_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
-
-
-def log_in(client):
-    admin = make_user("admin")
-    client.login(username=admin.username, password=PASSWORD)
 
 
 def pocket_problems(count):
@@ -72,7 +67,7 @@ def test_what_a_real_pilot_tells_is_right_within_a_factor_of_two(method):
 
 
 def test_the_form_measures_first_shows_that_it_does_and_then_the_cost(client):
-    log_in(client)
+    log_in(client, "admin")
     pocket_problems(20)
     address = reverse("autolabels:search")
     form = {"source": "pocket", "limit": 20, "method": "rstar", "policy": "pocket", "rollouts": 2, "seed": 3}
@@ -94,7 +89,7 @@ def test_the_form_measures_first_shows_that_it_does_and_then_the_cost(client):
 
 
 def test_a_pilot_that_fails_says_why_at_the_form_and_may_be_tried_again(client):
-    log_in(client)
+    log_in(client, "admin")
     pocket_problems(20)
     form = {
         "source": "pocket",

@@ -8,8 +8,8 @@ from django.urls import reverse
 from labelsite.jobs.models import Job, JobState
 from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
-from tests.factories import make_evaluation, make_job
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation, make_job
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 

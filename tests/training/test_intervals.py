@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from labelsite.training.services import start_training
-from tests.factories import make_evaluation
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 SHARES = {"f1": 0.7, "exact": 0.7, "accuracy_wrong": 0.6, "accuracy_right": 0.84}

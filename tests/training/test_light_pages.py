@@ -8,8 +8,8 @@ from django.utils.html import escape
 
 from labelsite.jobs.models import Job
 from labelsite.training.services import start_training
-from tests.factories import make_campaign, make_task
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_campaign, make_task
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 

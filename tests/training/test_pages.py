@@ -13,7 +13,7 @@ from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.services import start_training
 from labelsite.training.wording import counts_in_words
 from tests.factories import (
-    PASSWORD,
+    log_in,
     make_annotation,
     make_campaign,
     make_evaluation,
@@ -24,12 +24,6 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 COUNTS = {"rows": 100, "train": 80, "validation": 10, "test": 10, "steps": 400, "labelled_steps": 300}
-
-
-def log_in(client, role):
-    user = make_user(role)
-    client.login(username=user.username, password=PASSWORD)
-    return user
 
 
 def make_snapshot(labels="mixed", counts=None):

@@ -9,8 +9,8 @@ from labelsite.training.measured import measured
 from labelsite.training.plots import evaluation_charts
 from labelsite.training.services import start_training
 from ml.evaluation.first_mistake import first_mistake_report, metric
-from tests.factories import make_evaluation
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 FAULTLESS = metric([None, None], [None, None])

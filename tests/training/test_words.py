@@ -17,8 +17,8 @@ from ml.prm.identity import config_of
 from ml.prm.request import Request
 from ml.prm.train import TrainingSettings
 from ml.training_choices import HEADS, OBJECTIVES, PREFERENCE_OUTPUTS
-from tests.factories import make_evaluation, make_task, make_user
-from tests.training.test_pages import asked, log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation, make_task, make_user
+from tests.training.test_pages import asked, make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 CONFIG = {

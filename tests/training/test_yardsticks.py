@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from labelsite.training.services import start_training
 from labelsite.training.yardsticks import yardsticks
-from tests.factories import make_evaluation
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 MARKED = "not all validated by the same labels"
