@@ -18,13 +18,7 @@ from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expired leases come back only when a test asks for them."""
-    monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_sweeping")]
 
 
 def somebody_waits() -> bool:
