@@ -23,6 +23,7 @@ from typing import Any
 from ml.errors import BadRecord, MisstepError
 from ml.file_hash import sha256_of
 from ml.snapshot_checks import SPLITS, complaint_about
+from ml.whole_file import whole_file
 
 FORMAT = "misstep-snapshot"
 VERSION = 1
@@ -119,23 +120,37 @@ def write_snapshot(
 ) -> dict[str, Any]:
     """Freeze `rows` into `folder`; return the manifest, into which `fields` (name, labels, rule, ...) go.
 
-    Raises MisstepError for a folder that already holds something, BadRecord for a row that cannot be
-    trained on; then nothing is left behind.
+    Raises MisstepError as `refuse_used` does, BadRecord for a row that cannot be trained on; then nothing is left
+    behind.
     """
     target = Path(folder)
-    if target.exists() and any(target.iterdir()):
-        raise MisstepError(f"{target} already holds files, expected a new or empty folder for the snapshot")
+    refuse_used(target)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "parts").mkdir(parents=True)
     try:
         manifest = _write_parts(partial, rows, rows_per_part, fields)
-        _write_synced(partial / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        write_manifest(partial / "manifest.json", manifest)
         os.replace(partial, target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return manifest
+
+
+def refuse_used(target: Path) -> None:
+    """Raises MisstepError where a snapshot in `target` would meet other files, or `target` has no name of its own."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
+    if not target.name:
+        # Until it is whole, it stands beside its place under another name.
+        raise MisstepError(f"--out {target}, expected a folder's name")
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whole and onto the disk: what is committed after it relies on it."""
+    with whole_file(path) as stream:
+        stream.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_snapshot(folder: str | Path, manifest_file: str | Path | None = None) -> Snapshot:
@@ -239,13 +254,6 @@ def _write_part(partial: Path, number: int, lines: Iterable[str]) -> dict[str, A
         stream.flush()
         os.fsync(stream.fileno())
     return {"file": name, "rows": rows, "sha256": digest.hexdigest()}
-
-
-def _write_synced(path: Path, content: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _part_hash(root: Path, name: str) -> str:

@@ -8,14 +8,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from labelsite.accounts.models import ApiToken, Role, User
 from labelsite.annotations.models import Annotation, FinishReason, StepRating
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate, StepEstimate, StepScore
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Membership, Task
-from labelsite.jobs.models import Job
+from labelsite.jobs.models import Job, JobState
 from labelsite.problems.models import Problem, Solution, Step
+from labelsite.training.models import Checkpoint, Evaluation
 from ml.snapshot import split_of
 
 PASSWORD = "a password for tests only"
@@ -30,6 +32,13 @@ def make_user(role: str = Role.ANNOTATOR, username: str | None = None, **fields:
     """A person who can log in with PASSWORD."""
     name = username or f"{role}{next(_numbers)}"
     return User.objects.create_user(username=name, password=PASSWORD, role=role, **fields)
+
+
+def log_in(client: Client, role: str, username: str | None = None) -> User:
+    """A new person of this role, as whom the client goes on."""
+    user = make_user(role, username)
+    client.force_login(user)
+    return user
 
 
 def make_machine(username: str = "imported:test") -> User:
@@ -186,15 +195,28 @@ def make_estimate_run(**fields: Any) -> EstimateRun:
 
 def make_scores(solution: Solution, scores: Sequence[float], run: ScoreRun | None = None) -> ScoreRun:
     """A process reward model's scores of the chosen steps."""
-    run = run or ScoreRun.objects.create(
-        name=f"Scores {next(_numbers)}", checkpoint_sha256="0" * 64, loaded_at=timezone.now()
-    )
+    run = run or make_score_run(loaded_at=timezone.now())
     steps = solution.step_rows.filter(is_chosen=True).order_by("position")
     for step, score in zip(steps, scores, strict=True):
         StepScore.objects.create(run=run, step=step, score=score)
     return run
 
 
+def make_score_run(**fields: Any) -> ScoreRun:
+    defaults: dict[str, Any] = {"name": f"Scores {next(_numbers)}", "checkpoint_sha256": "0" * 64}
+    if "job" not in fields:
+        defaults["job"] = make_job(verb="score", state=JobState.DONE)
+    return ScoreRun.objects.create(**{**defaults, **fields})
+
+
 def make_job(**fields: Any) -> Job:
     defaults: dict[str, Any] = {"title": "A job", "verb": "sample", "task_name": "labelsite.jobs.tasks.run"}
     return Job.objects.create(**{**defaults, **fields})
+
+
+def make_evaluation(
+    checkpoint: Checkpoint, result: dict[str, Any], kind: str = "first-mistake", data: str = "sums"
+) -> Evaluation:
+    """An evaluation whose job is done, and measured `result`."""
+    job = make_job(verb="evaluate", state=JobState.DONE, result=result)
+    return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from django.test import override_settings
 
 from labelsite.durability import durability, require_durability
 from tests.data import ROOT
+from tests.ports import free_port
 
 STARTS = {
     "web": ["-m", "gunicorn", "--config", "python:labelsite.web", "labelsite.wsgi", "--workers", "1"],
@@ -29,12 +29,6 @@ def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MISSTEP_TEST")}
     # Both addresses are set, so nothing embedded starts.
     return kept | {"DJANGO_SETTINGS_MODULE": "labelsite.settings", "BROKER_URL": "memory://", **more}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.django_db

@@ -45,16 +45,11 @@ class CheckpointDetailSerializer(CheckpointSerializer):
 
 
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
-    """What was measured of a checkpoint; `figures` is null until its job is done.
-
-    `state` is the job's, and null where the evaluation was loaded from a file.
-    """
+    """What was measured of a checkpoint; `figures` is null until its job is done, and `state` is the job's."""
 
     checkpoint = serializers.IntegerField(source="checkpoint_id")
-    job = serializers.IntegerField(source="job_id", allow_null=True)
-    state = serializers.ChoiceField(
-        choices=JobState.values, source="job.state", allow_null=True, default=None
-    )
+    job = serializers.IntegerField(source="job_id")
+    state = serializers.ChoiceField(choices=JobState.values, source="job.state")
     figures = serializers.DictField(allow_null=True)
 
     class Meta:

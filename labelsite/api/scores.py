@@ -36,10 +36,8 @@ class ScoresSerializer(serializers.Serializer[Any]):
     )
     checkpoint = serializers.IntegerField(allow_null=True, help_text="null where it is not registered here")
     checkpoint_sha256 = serializers.CharField()
-    state = serializers.ChoiceField(
-        choices=JobState.values, source="job.state", allow_null=True, default=None
-    )
-    job = serializers.IntegerField(source="job_id", allow_null=True)
+    state = serializers.ChoiceField(choices=JobState.values, source="job.state")
+    job = serializers.IntegerField(source="job_id")
     created_at = serializers.DateTimeField()
     loaded_at = serializers.DateTimeField(allow_null=True)
 

@@ -59,7 +59,7 @@ def load_shard(shard: Shard, folder: Path, check: Check = lambda: None) -> dict[
     return counts
 
 
-def load_estimates(run: EstimateRun, folder: Path, check: Check = lambda: None) -> dict[str, Any]:
+def load_estimates(run: EstimateRun, folder: Path) -> dict[str, Any]:
     """Load a whole run from one folder, as a command run by hand left it; what it had before is replaced."""
     with transaction.atomic():
         run = EstimateRun.objects.select_for_update().get(pk=run.pk)
@@ -69,7 +69,7 @@ def load_estimates(run: EstimateRun, folder: Path, check: Check = lambda: None) 
         run.disputed_answers.all().delete()
         run.unanswered_problems.all().delete()
         run.cost = {}
-        counts = _load_part(run, folder, None, check)
+        counts = _load_part(run, folder, None, lambda: None)
         _call_loaded(run)
     return counts
 

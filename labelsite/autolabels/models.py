@@ -14,11 +14,7 @@ from labelsite.problems.models import Problem, Solution, Step
 class EstimateRunQuerySet(models.QuerySet["EstimateRun"]):
     def with_jobs(self) -> EstimateRunQuerySet:
         """With their shards and jobs, but without the jobs' long columns, which no list and no page shows."""
-        return self.with_own_job().prefetch_related(shards_with_jobs())
-
-    def with_own_job(self) -> EstimateRunQuerySet:
-        """As `with_jobs`, but with the job alone of those that have no shards."""
-        return self.select_related("job").defer("job__spec", "job__result")
+        return self.prefetch_related(shards_with_jobs())
 
 
 def shards_with_jobs() -> models.Prefetch[str]:
@@ -30,7 +26,6 @@ class EstimateRun(models.Model):
     """One `autolabel` run: everything needed to make it again stands here."""
 
     name = models.CharField(max_length=120)
-    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="estimate_run")
     method = models.CharField(max_length=40)
     policy = models.CharField(max_length=200)
     parameters = models.JSONField(default=dict)
@@ -166,7 +161,7 @@ class ScoreRun(models.Model):
     """One `score` run. The checkpoint lives further right, so only its hash and name are known here."""
 
     name = models.CharField(max_length=120)
-    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="score_run")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="score_run")
     checkpoint_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
     loaded_at = models.DateTimeField(null=True)

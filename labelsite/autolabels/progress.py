@@ -66,7 +66,7 @@ class RunProgress:
 def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
     """The state of all shards as one. `shards` come with their jobs."""
     shards = list(shards)
-    jobs = [shard.job for shard in shards] or ([run.job] if run.job else [])
+    jobs = [shard.job for shard in shards]
     histogram = [0] * BINS
     for shard in shards:
         histogram = _added(histogram, _metrics(shard).get("q_histogram"))

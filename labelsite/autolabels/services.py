@@ -234,9 +234,6 @@ def _start_run(
                 title=_of_part(title, number + 1, len(parts)),
             )
             Shard.objects.create(run=run, number=number, job=job, size=len(part))
-            if number == 0:
-                run.job = job
-        run.save(update_fields=["job"])
     return run
 
 

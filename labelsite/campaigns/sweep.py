@@ -30,14 +30,14 @@ SELECT count(*) FROM lapsed
 """
 
 
-def release_expired_leases(batch: int = RELEASE_BATCH) -> int:
-    """Takes back up to `batch` leases whose time ran out; their drafts stay. Returns how many."""
+def release_expired_leases() -> int:
+    """Takes back up to RELEASE_BATCH leases whose time ran out; their drafts stay. Returns how many."""
     with transaction.atomic(), connection.cursor() as cursor:
         # One sweeper at a time: two would lock the tasks of their batches in different orders.
         cursor.execute(f"SELECT pg_try_advisory_xact_lock({_SWEEP})")
         if not cursor.fetchone()[0]:
             return 0
-        cursor.execute(_RELEASE, {"batch": batch})
+        cursor.execute(_RELEASE, {"batch": RELEASE_BATCH})
         return int(cursor.fetchone()[0])
 
 

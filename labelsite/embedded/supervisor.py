@@ -25,6 +25,7 @@ from labelsite.embedded.process import is_alive
 from labelsite.environment import ROOT, var_folder
 
 VARIABLES = {"postgres": "DATABASE_URL", "valkey": "BROKER_URL"}
+RELEASE_SECONDS = 60.0
 
 
 @dataclass
@@ -35,15 +36,15 @@ class Hold:
     urls: dict[str, str]
     keeper: int
 
-    def release(self, timeout: float = 60.0) -> None:
+    def release(self) -> None:
         """Give the servers up; when nobody else uses them, return only after they have stopped."""
         try:
-            self.connection.settimeout(timeout)
+            self.connection.settimeout(RELEASE_SECONDS)
             others = _ask(self.connection, {"leave": []})["others"]
         except (OSError, EmbeddedError):
             others = 0
         self.connection.close()
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + RELEASE_SECONDS
         while not others and is_alive(self.keeper) and time.monotonic() < deadline:
             time.sleep(0.02)
 

@@ -13,6 +13,7 @@ from typing import Any
 LARGEST_SERIES = 2**20
 WIDTH, HEIGHT, MARGIN = 320.0, 120.0, 6.0
 MOST_POINTS = 200
+TAIL_BYTES = 65536
 
 
 class SeriesWriter:
@@ -112,12 +113,12 @@ def _curve(name: str, points: list[tuple[float, float]]) -> Curve:
     return Curve(name, text, low, high, points[-1][1], len(points))
 
 
-def tail(path: Path, lines: int = 100, size: int = 65536) -> str:
+def tail(path: Path, lines: int = 100) -> str:
     """The last lines of a log, read from its end; empty when there is no log."""
     try:
         with open(path, "rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - size))
+            file.seek(max(0, file.tell() - TAIL_BYTES))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""

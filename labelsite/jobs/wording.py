@@ -141,8 +141,8 @@ def _links(job: Job, result: Mapping[str, Any]) -> Iterator[Link]:
     campaign = result.get("campaign_id") or (job.spec.get("campaign") if job.verb == ARRANGE else None)
     if isinstance(campaign, int) and _is_there(campaign):
         yield Link(reverse("campaigns:detail", args=[campaign]), _("Open the campaign"))
-    if run := _row(job, "estimate_run") or getattr(_row(job, "shard"), "run", None):
-        yield Link(reverse("autolabels:run", args=[run.pk]), _("Open the run"))
+    if shard := _row(job, "shard"):
+        yield Link(reverse("autolabels:run", args=[shard.run_id]), _("Open the run"))
     if run := _row(job, "training_run"):
         yield Link(reverse("training:run", args=[run.pk]), _("Open the run"))
     if (run := _row(job, "score_run")) and job.spec.get("checkpoint"):

@@ -8,7 +8,6 @@ manifest is that of the first one, so whoever needs a snapshot's name or rule ta
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import uuid
@@ -42,10 +41,9 @@ from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import confirmed
 from ml.file_hash import sha256_of
 from ml.json_lines import as_line
-from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
+from ml.snapshot import SnapshotRow, read_snapshot, refuse_used, write_manifest, write_snapshot
 from ml.targets import LabelRule
 from ml.targets.named_rules import without_idle_parts
-from ml.whole_file import whole_file
 from ml.whole_folder import settle
 
 ANNOTATIONS_FILE = "annotations.jsonl"
@@ -144,18 +142,6 @@ def export(snapshot: Snapshot, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         why = error.strerror if isinstance(error, OSError) else error
         raise MisstepError(f"{target}: {why}, expected a folder that can be written") from error
-
-
-def refuse_used(target: Path) -> None:
-    """Raises MisstepError where an `export` to `target` would meet other files."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
-
-
-def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Write a manifest whole and onto the disk: a row that is committed relies on it."""
-    with whole_file(path) as stream:
-        stream.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def add_row(files: Files) -> Snapshot:

@@ -6,14 +6,14 @@ Every stage looks for its own result first, so that an interrupted build goes on
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -34,6 +34,7 @@ from labelsite.snapshots.services import freeze
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.services import score_campaign, start_training
 from ml.errors import MisstepError
+from ml.whole_file import write_lines
 
 Say = Callable[[str], None]
 
@@ -92,14 +93,14 @@ def _sample(say: Say) -> Path:
     if not path.exists():
         say(f"sampling {SOLUTIONS} solutions to each of {PROBLEMS} pocket problems")
         parts = [_sample_style(style, folder / f"{style}.jsonl") for style in ("prose", "code")]
-        partial = path.with_suffix(".partial")
-        with open(partial, "w", encoding="utf-8") as file:
-            for lines in zip(*parts, strict=True):
-                records = [json.loads(line) for line in lines]
-                solutions = [solution for record in records for solution in record["solutions"]]
-                print(json.dumps({**records[0], "solutions": solutions}), file=file)
-        os.replace(partial, path)
+        write_lines(path, (_joined(lines) for lines in zip(*parts, strict=True)))
     return path
+
+
+def _joined(lines: Sequence[str]) -> dict[str, Any]:
+    """The same problem's lines as one, with the solutions of all."""
+    records = [json.loads(line) for line in lines]
+    return {**records[0], "solutions": [solution for record in records for solution in record["solutions"]]}
 
 
 def _sample_style(style: str, path: Path) -> list[str]:

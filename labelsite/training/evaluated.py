@@ -20,18 +20,17 @@ class Evaluations:
 
     @property
     def are_moving(self) -> bool:
-        return any(each.job and not each.job.is_finished for each in self.drawn)
+        return any(not each.job.is_finished for each in self.drawn)
 
 
 def evaluations_of(checkpoint: Checkpoint, asked: int | None = None) -> Evaluations:
     """The newest first. Until a newer one has measured something, or where it is asked for, an older one stays drawn;
     so does what still works.
     """
-    rows = checkpoint.evaluations.select_related("job").defer("result", "job__spec", "job__result")
-    has_figures = Q(result__isnull=False) | Q(job__state=JobState.DONE)
+    rows = checkpoint.evaluations.select_related("job").defer("job__spec", "job__result")
     measured, drawn, earlier = set[tuple[str, str]](), list[int](), list[Evaluation]()
-    for each in rows.annotate(has_figures=has_figures).order_by("-pk"):
-        works = each.job is not None and not each.job.is_finished
+    for each in rows.annotate(has_figures=Q(job__state=JobState.DONE)).order_by("-pk"):
+        works = not each.job.is_finished
         if works or each.pk == asked or (each.kind, each.data) not in measured:
             drawn.append(each.pk)
         else:

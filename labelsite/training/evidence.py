@@ -166,7 +166,7 @@ def _given(run: ScoreRun) -> frozenset[int]:
 
     Where it scored none of a solution's steps although it had it, all of them lie beyond the model's context.
     """
-    return frozenset(run.job.spec.get("solutions", ()) if run.job else ())
+    return frozenset(run.job.spec.get("solutions", ()))
 
 
 def _graded(campaign: Campaign) -> QuerySet[Solution]:

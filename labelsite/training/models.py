@@ -65,18 +65,14 @@ class EvaluationKind(models.TextChoices):
 
 class Evaluation(models.Model):
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="evaluations")
-    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="evaluation")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="evaluation")
     kind = models.CharField(max_length=40)
     data = models.CharField(max_length=200)
-    # Null while its job has it: what the command printed is the job's result.
-    result = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     @property
     def figures(self) -> dict[str, Any] | None:
-        """What was measured; None until the job is done."""
-        if self.result is not None or self.job is None:
-            return self.result
+        """What the command printed; None until its job is done."""
         return self.job.result if self.job.state == JobState.DONE else None
 
     @property

@@ -87,7 +87,7 @@ def _newest(runs: Sequence[TrainingRun]) -> dict[tuple[int, int], Evaluation]:
 def _figures(mine: Evaluation, base: Evaluation) -> Figures | None:
     """From the cache where both files are as they were. None where there is no solution that may be compared, and for
     evaluations of before outcomes were kept."""
-    files = [_outcomes(each) for each in (mine, base)]
+    files = [each.job.outputs / OUTCOMES for each in (mine, base)]
     try:
         content = [sha256_of(file) for file in files]
     except OSError:
@@ -95,11 +95,6 @@ def _figures(mine: Evaluation, base: Evaluation) -> Figures | None:
     key = "-".join(["pairing", str(mine.pk), str(base.pk), *content])
     found: Figures | None = cache.get_or_set(key, partial(_compared, *files), KEPT_SECONDS)
     return found
-
-
-def _outcomes(evaluation: Evaluation) -> Path:
-    assert evaluation.job is not None
-    return evaluation.job.outputs / OUTCOMES
 
 
 def _compared(mine: Path, base: Path) -> Figures | None:

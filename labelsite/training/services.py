@@ -28,7 +28,7 @@ from labelsite.jobs.shared_folder import in_var
 from labelsite.jobs.titles import worded
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
+from labelsite.snapshots.services import MANIFEST_FILE, folder_of
 from labelsite.training import checkpoints, evidence, options
 from labelsite.training.joining import joined_name
 from labelsite.training.label_checks import idle
@@ -38,6 +38,7 @@ from labelsite.training.refusals import refusals, refuse_base
 from labelsite.training.wording import KINDS
 from labelsite.wording import said
 from ml.errors import MisstepError
+from ml.snapshot import write_manifest
 
 LONGEST_NAME = 120
 TRAIN_TASK = "labelsite.training.tasks.run_training"

@@ -170,7 +170,7 @@ def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "chosen": whole(request.GET.get("campaign", ""))
         or next((each.pk for each in lineage.campaigns), None),
         "is_moving": evaluations.are_moving
-        or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
+        or any(not scored.run.job.is_finished for scored in lineage.scored),
     }
     name = "training/checkpoint_live.html" if request.htmx else "training/checkpoint.html"
     return render(request, name, context)
@@ -219,10 +219,10 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     if named is None:
         raise Http404
     # Looked at before the result, which is told with the arrangement's end.
-    arrangement = arrangement_told(named["job"]) if named["job"] else None
+    arrangement = arrangement_told(named["job"])
     # The job's spec names every solution that it scores: of it only the campaign is read.
     run = get_object_or_404(ScoreRun.objects.select_related("job").defer("job__spec"), pk=pk)
-    result = (run.job.result if run.job else None) or {}
+    result = run.job.result or {}
     before, after = result.get("before", []), result.get("after", [])
     tasks = Task.objects.select_related("solution__problem", "campaign").in_bulk([*before, *after])
     context: dict[str, Any] = {

@@ -20,7 +20,6 @@ from ml.agreement.first_mistakes import (
 )
 from ml.agreement.intervals import (
     FEWEST_PROBLEMS,
-    bootstrap_interval,
     bootstrap_intervals,
     clustered_interval,
     wilson_interval,
@@ -33,7 +32,6 @@ __all__ = [
     "Reliability",
     "RocCurve",
     "auc",
-    "bootstrap_interval",
     "bootstrap_intervals",
     "clustered_interval",
     "cohen_kappa",

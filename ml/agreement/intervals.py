@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import sqrt
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 Interval = tuple[float, float]
 # That two models differ on fewer problems, all the same way, chance may do in more than 5 % (a sign test).
 FEWEST_PROBLEMS = 6
 
 
-def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> Interval:
-    """The score interval of a share (Wilson 1927), which stays inside [0, 1]; (0, 1) where count is 0."""
+def wilson_interval(successes: float, count: float) -> Interval:
+    """The 95 % score interval of a share (Wilson 1927), which stays inside [0, 1]; (0, 1) where count is 0."""
     if not count:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = NormalDist().inv_cdf(0.975)
     share, spread = successes / count, z * z / count
     centre, half = share + spread / 2, z * sqrt(share * (1 - share) / count + spread / (4 * count))
     return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
@@ -49,61 +48,33 @@ def clustered_interval(hits: ArrayLike, groups: ArrayLike) -> Interval:
     return wilson_interval(share * count, count)
 
 
-def bootstrap_interval(
-    statistic: Callable[..., float | None],
-    *arrays: ArrayLike,
-    groups: ArrayLike | None = None,
-    samples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval | None:
-    """Percentile interval of a statistic of paired arrays of length n; the same seed gives the same interval.
-
-    groups: which solution (or problem) each of the n labels belongs to; whole groups are drawn then, because
-    the steps of one solution are not independent. None where the statistic is mostly undefined.
-    """
-
-    def alone(*columns: NDArray[Any]) -> tuple[float | None]:
-        return (statistic(*columns),)
-
-    intervals = bootstrap_intervals(
-        alone, *arrays, groups=groups, samples=samples, confidence=confidence, seed=seed
-    )
-    return intervals[0] if intervals else None
-
-
 def bootstrap_intervals(
     statistics: Callable[..., Sequence[float | None]],
     *arrays: ArrayLike,
-    groups: ArrayLike | None = None,
     samples: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> list[Interval | None]:
-    """The same for several statistics of the same draws; [] where n is 0."""
+    """95 % percentile intervals of statistics of paired arrays of length n, all of the same draws; [] where n is 0.
+
+    The same seed gives the same intervals. One is None where its statistic is mostly undefined. Steps of one solution
+    are not independent: sum them up by solution, or by problem, first.
+    """
     columns = [np.asarray(array) for array in arrays]
-    _, codes = np.unique(np.arange(len(columns[0])) if groups is None else groups, return_inverse=True)
-    if not len(codes):
+    count = len(columns[0])
+    if not count:
         return []
-    order = np.argsort(codes, kind="stable")
-    sizes = np.bincount(codes)
-    starts = np.cumsum(sizes) - sizes
     random = np.random.default_rng(seed)
     found: list[Sequence[float | None]] = []
     for _ in range(samples):
-        drawn = random.integers(len(sizes), size=len(sizes))
-        lengths = sizes[drawn]
-        # Row numbers of all drawn groups one after another, without a loop over groups.
-        inside = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = order[np.repeat(starts[drawn], lengths) + inside]
-        found.append(statistics(*(column[rows] for column in columns)))
-    return [_percentiles(values, confidence) for values in zip(*found, strict=True)]
+        drawn = random.integers(count, size=count)
+        found.append(statistics(*(column[drawn] for column in columns)))
+    return [_percentiles(values) for values in zip(*found, strict=True)]
 
 
-def _percentiles(values: Sequence[float | None], confidence: float) -> Interval | None:
+def _percentiles(values: Sequence[float | None]) -> Interval | None:
     """None where most values are undefined."""
     known = [value for value in values if value is not None]
     if 2 * len(known) < len(values):
         return None
-    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)

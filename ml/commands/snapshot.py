@@ -22,7 +22,7 @@ from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.search.tree_rows import rows_from_trees
-from ml.snapshot import SnapshotRow, described_snapshot, read_snapshot, write_snapshot
+from ml.snapshot import SnapshotRow, described_snapshot, read_snapshot, refuse_used, write_snapshot
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
@@ -80,17 +80,14 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     out: Path = options.out
     # What stands there without a manifest is nothing to compare with, and no file has to be read to say so.
-    is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    if not is_free and not (out / "manifest.json").exists():
-        raise MisstepError(f"{out} already holds files, expected a new or empty folder")
-    if is_free and not out.name:
-        # Until it is whole, it stands beside its place under another name.
-        raise MisstepError(f"--out {out}, expected a folder's name")
+    is_finished = (out / "manifest.json").exists()
+    if not is_finished:
+        refuse_used(out)
     rule, path = _rule(options), options.trees or options.solutions
     format = "trees" if options.trees else format_of(path, options.format)
     frozen_by = rule if options.trees else _with_own_target(rule, format, options)
     settings = _settings(options, frozen_by, format)
-    if not is_free:
+    if is_finished:
         _print_result(out, _finished(out, settings))
         return 0
     second, check = (

@@ -123,42 +123,34 @@ def _draws(count: int, resamples: int, seed: int) -> list[NDArray[np.int64]]:
     return [picked.integers(0, count, count) for _ in range(resamples)]
 
 
-def paired_difference(
-    pools: Sequence[Pool], first: Sequence[Choice], second: Sequence[Choice]
-) -> dict[str, float]:
-    """How much more often one choice is right than another, among all candidates of each problem.
-
-    Several choices on one side, as models of several seeds make, count as their mean. The 95 % interval is a bootstrap
-    over problems that both sides judge: what makes a problem easy for both falls out, so it is narrower than two
-    intervals side by side.
-    """
-    generator = np.random.default_rng([0, 2])
-    hits = _hits_among_all(pools, (*first, *second), generator)
-    return _with_interval(hits[:, : len(first)].mean(1) - hits[:, len(first) :].mean(1), generator)
-
-
 def differences_by_rule(pools: Sequence[Pool], first: str, second: str, seed: int) -> list[dict[str, Any]]:
-    """The same of two sources of scores by each rule that reads scores, read once."""
+    """How much more often one source's choice is right than another's, by each rule that reads scores.
+
+    Each chooses among all candidates of a problem. The 95 % interval is a bootstrap over problems: what makes one easy
+    for both falls out, so it is narrower than two intervals side by side.
+    """
     rules = _rules_of_scores(pools)
     choices = [(source, rule) for source in (first, second) for rule in rules]
-    hits = _hits_among_all(pools, choices, np.random.default_rng([seed, 2]))
+    hits = hits_among_all(pools, choices, np.random.default_rng([seed, 2]))
     gains = hits[:, : len(rules)] - hits[:, len(rules) :]
     # Of few problems an interval may have no width, and would seem to show more than chance.
     untold = {"low": None, "high": None} if len(pools) < FEWEST_PROBLEMS else {}
     # The same problems are drawn for every rule.
     return [
-        {"rule": rule, **_with_interval(gains[:, column], np.random.default_rng([seed, 3])), **untold}
+        {"rule": rule, **with_interval(gains[:, column], np.random.default_rng([seed, 3])), **untold}
         for column, rule in enumerate(rules)
     ]
 
 
-def _hits_among_all(
+def hits_among_all(
     pools: Sequence[Pool], choices: Sequence[Choice], generator: np.random.Generator
 ) -> Floats:
+    """How often each choice among all candidates of a problem is right; shape [problems, choices]."""
     return np.stack([_pool_hits(pool, choices, len(pool.right), 1, generator) for pool in pools])
 
 
-def _with_interval(gains: Floats, generator: np.random.Generator) -> dict[str, float]:
+def with_interval(gains: Floats, generator: np.random.Generator) -> dict[str, float]:
+    """The mean gain over problems, and the 95 % bootstrap interval of it; gains: shape [problems]."""
     draws = generator.integers(0, len(gains), (1000, len(gains)))
     low, high = np.quantile(gains[draws].mean(1), (0.025, 0.975))
     return {"difference": float(gains.mean()), "low": float(low), "high": float(high)}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ml.agreement import auc, reliability, roc_curve
 
 Floats = NDArray[np.float64]
+POINTS = 101
 
 
 def judged_steps(
@@ -32,10 +33,10 @@ def judged_steps(
     return np.array(flat), np.array(correct, dtype=bool), np.array(positions, dtype=np.int64)
 
 
-def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 101) -> list[dict[str, float]]:
+def curve(scores: Floats, correct: NDArray[np.bool_]) -> list[dict[str, float]]:
     """Finding mistakes by `score < threshold`: recall, false alarms and precision at every distinct score.
 
-    Of more than `points` thresholds, those that lie evenly along the ROC curve. Evenly among the scores would leave one
+    Of more than POINTS thresholds, those that lie evenly along the ROC curve. Evenly among the scores would leave one
     or two for all mistakes where these are few. [] where no step is wrong, or every one.
     """
     # Here a positive is a mistake, and low scores are its sign.
@@ -44,8 +45,8 @@ def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 101) -> list
         return []
     recall, false_alarms = exact.true_positive_rate, exact.false_positive_rate
     along, kept = recall + false_alarms, np.arange(len(recall))
-    if len(kept) > points:
-        kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], points)))
+    if len(kept) > POINTS:
+        kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], POINTS)))
     # What lies below a threshold is flagged: up to a score, by the next score, and all of them above the highest.
     distinct = -exact.thresholds[1:]
     thresholds = np.append(distinct, np.nextafter(distinct[-1], np.inf))

@@ -19,8 +19,8 @@ PATIENCE = 16
 class RunningBatch:
     """Groups that are sampled, and those that wait for room. `turn` while anything is `busy`."""
 
-    def __init__(self, engine: Engine, rows_at_once: int = ROWS_AT_ONCE) -> None:
-        self.engine, self.rows_at_once = engine, rows_at_once
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.reads = ReadPrefixes()
         self.waiting: deque[Group] = deque()
         self.waiting_rows = self.turns_waited = 0
@@ -53,11 +53,11 @@ class RunningBatch:
         rows = sum(cohort.rows for cohort in self.cohorts)
         self.turns_waited += bool(self.waiting)
         is_worth_it = self.waiting_rows >= WORTH_A_COHORT * rows or self.turns_waited >= PATIENCE
-        if 2 * rows > self.rows_at_once or not is_worth_it:
+        if 2 * rows > ROWS_AT_ONCE or not is_worth_it:
             return
         self.turns_waited = 0
         joining: dict[object, list[Group]] = {}
-        while self.waiting and (not rows or rows + len(self.waiting[0].keys) <= self.rows_at_once):
+        while self.waiting and (not rows or rows + len(self.waiting[0].keys) <= ROWS_AT_ONCE):
             group = self.waiting.popleft()
             rows += len(group.keys)
             self.waiting_rows -= len(group.keys)

@@ -17,6 +17,7 @@ from tests.factories import (
     make_annotation,
     make_campaign,
     make_estimates,
+    make_evaluation,
     make_job,
     make_member,
     make_task,
@@ -140,9 +141,7 @@ def test_checkpoints_and_their_evaluations_are_read(reviewer: APIClient):
     waiting = Evaluation.objects.create(
         checkpoint=checkpoint, kind="first-mistake", data="C", job=make_job(result=None)
     )
-    done = Evaluation.objects.create(
-        checkpoint=checkpoint, kind="best-of-n", data="pool", result={"rows": [1]}
-    )
+    done = make_evaluation(checkpoint, {"rows": [1]}, kind="best-of-n", data="pool")
     (row,) = reviewer.get(f"{API}checkpoints/").json()["results"]
     assert (row["id"], row["validation"]["f1"]) == (checkpoint.pk, 0.7) and "card" not in row
     one = reviewer.get(f"{API}checkpoints/{checkpoint.pk}/").json()

@@ -15,8 +15,7 @@ from labelsite.autolabels.templatetags.figures import (
     signed,
     threshold,
 )
-from tests.autolabels.test_pages import log_in
-from tests.factories import make_estimate_run
+from tests.factories import log_in, make_estimate_run
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

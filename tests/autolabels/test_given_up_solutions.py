@@ -30,7 +30,7 @@ def given_up() -> Solution:
 def test_a_scoring_leaves_out_what_was_given_up_before_the_first_step(tmp_path: Path) -> None:
     whole, empty = make_solution(), given_up()
     run = start_scores(Solution.objects.filter(pk__in=[whole.pk, empty.pk]), tmp_path, "0" * 64)
-    assert run.job is not None and run.job.spec["solutions"] == [whole.pk]
+    assert run.job.spec["solutions"] == [whole.pk]
     prepare_input(run.job, tmp_path)
     read = [labelled.solution.id for labelled in formats.read(tmp_path / "solutions.jsonl", "records")]
     assert read == [str(whole.pk)]
@@ -43,9 +43,10 @@ def test_rollouts_leave_out_what_was_given_up_before_the_first_step() -> None:
     whole = make_solution(["1 + 2 = 3.", "The answer is 3."], make_problem("(1 + 2) =", answer="3"))
     empty = given_up()
     run = start_estimates(Solution.objects.filter(pk__in=[whole.pk, empty.pk]), rollouts=1)
-    assert run.job is not None and run.shards.get().size == 1
-    run_here(run.job)
-    job = Job.objects.get(pk=run.job_id)
+    shard = run.shards.get()
+    assert shard.size == 1
+    run_here(shard.job)
+    job = Job.objects.get(pk=shard.job_id)
     assert job.state == JobState.DONE, job.error
     assert SolutionEstimate.objects.get(run=run).solution == whole
 

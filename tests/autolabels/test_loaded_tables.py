@@ -9,9 +9,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from labelsite.autolabels.loading import load_estimates, load_scores
-from labelsite.autolabels.models import EstimateRun, ScoreRun, StepScore
+from labelsite.autolabels.models import EstimateRun, StepScore
 from tests.autolabels.files import estimate_line, write_lines, write_run
-from tests.factories import make_solution
+from tests.factories import make_score_run, make_solution
 
 pytestmark = pytest.mark.django_db
 SCORES, STEPS, SOLUTIONS = (
@@ -20,7 +20,7 @@ SCORES, STEPS, SOLUTIONS = (
 
 
 def scored(folder: Path) -> None:
-    run = ScoreRun.objects.create(name="scores", checkpoint_sha256="0" * 64)
+    run = make_score_run()
     line = {"id": str(make_solution().pk), "scores": [0.9, 0.25]}
     load_scores(run, write_lines(folder / "scores.jsonl", [line]))
 
@@ -53,6 +53,6 @@ def test_a_load_leaves_no_reference_to_be_checked_at_the_commit(
     tmp_path: Path, load: Callable[[Path], None]
 ) -> None:
     load(tmp_path)
-    run = ScoreRun.objects.create(name="another", checkpoint_sha256="0" * 64)
+    run = make_score_run()
     with pytest.raises(IntegrityError, match="is not present"), transaction.atomic():
         StepScore.objects.create(run=run, step_id=0, score=0.5)

@@ -3,11 +3,11 @@
 import pytest
 
 from labelsite.autolabels.loading import load_estimates, load_scores
-from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, SolutionEstimate, StepEstimate
+from labelsite.autolabels.models import EstimateRun, SearchTree, SolutionEstimate, StepEstimate
 from labelsite.autolabels.services import start_estimates
 from ml.errors import BadRecord, MisstepError
 from tests.autolabels.files import estimate_line, small_tree, write_lines, write_run
-from tests.factories import make_problem, make_solution
+from tests.factories import make_problem, make_score_run, make_solution
 
 pytestmark = pytest.mark.django_db
 
@@ -175,7 +175,7 @@ def test_a_tree_whose_parent_comes_later_is_refused(tmp_path):
 
 def test_scores_stand_at_the_chosen_steps(tmp_path):
     solution = make_solution(steps=["one", ["two", "another two"]])
-    run = ScoreRun.objects.create(name="scores", checkpoint_sha256="0" * 64)
+    run = make_score_run()
     load_scores(run, write_lines(tmp_path / "s.jsonl", [{"id": str(solution.pk), "scores": [0.9, 0.25]}]))
     assert list(run.step_scores.order_by("step__position").values_list("step__text", "score")) == [
         ("one", 0.9),
@@ -185,7 +185,7 @@ def test_scores_stand_at_the_chosen_steps(tmp_path):
 
 def test_a_score_that_is_no_probability_is_refused(tmp_path):
     solution = make_solution()
-    run = ScoreRun.objects.create(name="scores", checkpoint_sha256="0" * 64)
+    run = make_score_run()
     path = write_lines(tmp_path / "s.jsonl", [{"id": str(solution.pk), "scores": [0.9, 1.25]}])
     with pytest.raises(BadRecord, match=r"score 1\.25"):
         load_scores(run, path)

@@ -9,21 +9,14 @@ from labelsite.autolabels.models import EstimateRun, SearchTree
 from labelsite.jobs.models import Job
 from tests.autolabels.files import node, small_tree
 from tests.factories import (
-    PASSWORD,
+    log_in,
     make_estimate_run,
     make_estimates,
     make_problem,
     make_solution,
-    make_user,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-def log_in(client, role):
-    user = make_user(role)
-    client.login(username=user.username, password=PASSWORD)
-    return user
 
 
 @pytest.fixture

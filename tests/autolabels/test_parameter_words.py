@@ -12,8 +12,7 @@ from labelsite.autolabels.services import start_search
 from labelsite.problems.models import Problem
 from ml.search.pairs import PairRules
 from ml.search.recipes import RECIPES
-from tests.autolabels.test_pages import log_in
-from tests.factories import make_estimate_run, make_problem
+from tests.factories import log_in, make_estimate_run, make_problem
 
 pytestmark = pytest.mark.django_db
 

@@ -19,14 +19,9 @@ from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
 from ml.pocket.problems import generate
 from tests.autolabels.files import write_run
-from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
+from tests.factories import log_in, make_campaign, make_problem, make_solution, make_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
-
-
-def log_in(client):
-    admin = make_user("admin")
-    client.login(username=admin.username, password=PASSWORD)
 
 
 def pocket_problems(count):
@@ -56,13 +51,14 @@ def test_what_a_real_pilot_tells_is_right_within_a_factor_of_two(method):
     problems = pocket_problems(32)
     request = Request(method, rollouts=2, parameters={"candidates": 2})
     pilot = start_search(problems, is_pilot=True, **request.as_arguments())
-    run_here(pilot.job)
-    assert Job.objects.get(pk=pilot.job_id).state == JobState.DONE
+    job = pilot.shards.get().job
+    run_here(job)
+    assert Job.objects.get(pk=job.pk).state == JobState.DONE
     told = budget_for_search(problems, request).cost
     assert told.is_pilot and told.items == PILOT_ITEMS
     assert not SearchTree.objects.exists(), "a pilot keeps nothing but its cost"
     whole = start_search(problems, **request.as_arguments())
-    run_here(whole.job)
+    run_here(whole.shards.get().job)
     whole.refresh_from_db()
     assert 0.5 < told.tokens / whole.cost["tokens"] < 2
     assert 0.5 < told.model_calls / whole.cost["model_calls"] < 2
@@ -71,7 +67,7 @@ def test_what_a_real_pilot_tells_is_right_within_a_factor_of_two(method):
 
 
 def test_the_form_measures_first_shows_that_it_does_and_then_the_cost(client):
-    log_in(client)
+    log_in(client, "admin")
     pocket_problems(20)
     address = reverse("autolabels:search")
     form = {"source": "pocket", "limit": 20, "method": "rstar", "policy": "pocket", "rollouts": 2, "seed": 3}
@@ -84,7 +80,7 @@ def test_the_form_measures_first_shows_that_it_does_and_then_the_cost(client):
     assert during.context["form"].cleaned_data["seed"] == 3, "the form is as it was filled in"
     text = during.content.decode()
     assert "The cost is being measured." in text and "every 2s" in text and 'name="measure"' not in text
-    run_here(run.job)
+    run_here(run.shards.get().job)
     after = client.get(answer.url)
     assert after.context["budget"].cost.items == PILOT_ITEMS
     assert "every 2s" not in after.content.decode()
@@ -93,7 +89,7 @@ def test_the_form_measures_first_shows_that_it_does_and_then_the_cost(client):
 
 
 def test_a_pilot_that_fails_says_why_at_the_form_and_may_be_tried_again(client):
-    log_in(client)
+    log_in(client, "admin")
     pocket_problems(20)
     form = {
         "source": "pocket",
@@ -104,14 +100,14 @@ def test_a_pilot_that_fails_says_why_at_the_form_and_may_be_tried_again(client):
         "seed": 0,
     }
     answer = client.post(reverse("autolabels:search"), {**form, "measure": "1"})
-    run_here(EstimateRun.objects.get().job)
+    run_here(EstimateRun.objects.get().shards.get().job)
     page = client.get(answer.url).content.decode()
     assert "/no/folder" in page and "could not be measured" in page and 'name="measure"' in page
 
 
 def test_a_cancelled_pilot_is_forgotten():
     problems = pocket_problems(20)
-    cancel(start_search(problems, is_pilot=True).job)
+    cancel(start_search(problems, is_pilot=True).shards.get().job)
     found = budget_for_search(problems, Request("rstar"))
     assert found.pilot is None and found.can_be_measured
 
@@ -131,7 +127,7 @@ def test_a_pilot_of_a_campaign_never_stands_beside_its_steps():
     for _ in range(10):
         make_task(campaign, make_solution())
     pilot = start_campaign_estimates(campaign, None, "math-shepherd", "pocket", 2, 0, is_pilot=True)
-    run_here(pilot.job)
+    run_here(pilot.shards.get().job)
     campaign.refresh_from_db()
     pilot.refresh_from_db()
     assert pilot.loaded_at and campaign.estimate_run is None

@@ -10,7 +10,7 @@ from labelsite.autolabels.loading import load_shard
 from labelsite.autolabels.models import EstimateRun, Shard, SolutionEstimate
 from labelsite.autolabels.progress import progress_of
 from labelsite.autolabels.services import start_estimates, start_search
-from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.models import JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
@@ -67,7 +67,7 @@ def test_a_variant_that_is_asked_for_reaches_the_command_and_one_that_is_not_the
     chosen = Problem.objects.filter(pk=problem.pk)
     parameters = {"style": "code", "unvisited": "zero", "fill": True, "errors_threshold": None}
     run = start_search(chosen, rollouts=3, parameters=parameters)
-    asked = run.job.spec["arguments"]
+    asked = run.shards.get().job.spec["arguments"]
     named = [value for name, value in pairwise(asked) if name == "--set"]
     assert named == ["unvisited=zero", "fill=true", "errors_threshold=none"]
     assert "--style" in asked and run.parameters == {"rollouts": 3, **parameters}
@@ -80,8 +80,9 @@ def test_a_variant_that_is_asked_for_reaches_the_command_and_one_that_is_not_the
 def test_a_real_search_leaves_trees_that_can_be_walked():
     problem = make_problem("((1 + 2) * (3 - 1)) =", answer="6")
     run = start_search(Problem.objects.filter(pk=problem.pk), rollouts=3, parameters={"style": "code"})
-    run_here(run.job)
-    job = Job.objects.get(pk=run.job_id)
+    job = run.shards.get().job
+    run_here(job)
+    job.refresh_from_db()
     assert job.state == JobState.DONE, job.error
     tree = run.trees.get()
     assert tree.problem_id == problem.pk and tree.node_count > 1
@@ -94,15 +95,17 @@ def test_real_rollouts_judge_each_step_and_a_policy_that_is_not_there_is_one_cle
     solution = make_solution(steps=steps, problem=make_problem("((1 + 2) * (3 - 2)) =", answer="3"))
     chosen = Solution.objects.filter(pk=solution.pk)
     run = start_estimates(chosen, rollouts=2)
-    run_here(run.job)
+    job = run.shards.get().job
+    run_here(job)
     run.refresh_from_db()
     assert run.loaded_at is not None
     assert len(SolutionEstimate.objects.get(run=run).q_values) == 2
-    assert [line.id for line in read_estimates(run.job.outputs / "estimates.jsonl")] == [str(solution.pk)]
+    assert [line.id for line in read_estimates(job.outputs / "estimates.jsonl")] == [str(solution.pk)]
 
     lost = start_estimates(chosen, policy="/no/such/folder")
-    run_here(lost.job)
-    job = Job.objects.get(pk=lost.job_id)
+    job = lost.shards.get().job
+    run_here(job)
+    job.refresh_from_db()
     assert job.state == JobState.FAILED
     assert "/no/such/folder" in job.error and "Traceback" not in job.error
     assert not SolutionEstimate.objects.filter(run=lost).exists()

@@ -60,7 +60,7 @@ def test_solutions_without_an_answer_get_real_estimates_and_the_runs_page_says_h
     solution = make_solution(steps=steps, problem=problem, is_correct=None)
     chosen = Solution.objects.filter(pk=solution.pk)
     run = start_estimates(chosen, rollouts=2, parameters={"reference": "self-consistency", "voters": 3})
-    run_here(run.job)
+    run_here(run.shards.get().job)
     assert Job.objects.get().state == JobState.DONE, Job.objects.get().error
     assert len(SolutionEstimate.objects.get(run=run).q_values) == 2
     page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode().split("Every setting")[0]
@@ -91,7 +91,7 @@ def test_a_checkpoint_that_is_named_guides_a_search_however_many_newer_ones_ther
     assert "Round 2" not in client.get(address_of(campaign)).content.decode()
     parameters = {"value-model": checkpoint.sha256}
     run = start_estimates(Solution.objects.all(), method="rest-mcts", parameters=parameters)
-    arguments = run.job.spec["arguments"]
+    arguments = run.shards.get().job.spec["arguments"]
     assert arguments[arguments.index("--value-model") + 1].endswith(f"/checkpoints/{'c' * 64}")
     assert run.parameters["value-model"] == "Round 2 · abababab"
 

@@ -17,7 +17,8 @@ from labelsite.problems.models import Problem
 from ml.commands import autolabel
 from ml.pocket.problems import generate
 from tests.factories import make_problem
-from tests.jobs.conftest import Start, environment, fresh, start, wait_until
+from tests.jobs.conftest import Start, environment, fresh, start
+from tests.waiting import wait_until
 
 __all__ = ["environment", "start"]
 
@@ -64,12 +65,13 @@ def test_a_search_of_100_trees_killed_twice_loses_no_tree_and_counts_none_twice(
     ids = [make_problem(problem.text, problem.answer).pk for problem in generate(TREES, seed=3)]
     parameters = {"style": "code", "candidates": 2}
     run = start_search(Problem.objects.filter(pk__in=ids), rollouts=3, parameters=parameters)
-    first = kill_worker_and_child(run.job, start, before=0)
-    second = kill_worker_and_child(run.job, start, before=first)
+    job = run.shards.get().job
+    first = kill_worker_and_child(job, start, before=0)
+    second = kill_worker_and_child(job, start, before=first)
     assert 0 < first < second < TREES
-    assert start("manage.py", "run_job", str(run.job.pk)).wait(120) == 0
+    assert start("manage.py", "run_job", str(job.pk)).wait(120) == 0
 
-    job = fresh(run.job)
+    job = fresh(job)
     assert (job.state, job.attempt) == (JobState.DONE, 3), job.error
     run.refresh_from_db()
     assert run.loaded_at is not None and run.cost["trees"] == TREES

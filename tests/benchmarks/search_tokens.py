@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.agreement import bootstrap_interval, wilson_interval
+from ml.agreement import bootstrap_intervals, wilson_interval
 from ml.execution import Sandbox
 from ml.pocket.problems import expression_of, generate
 from ml.pocket.writer import write_prose
@@ -92,7 +92,8 @@ def row(
 
 def _interval(statistic: Callable[..., float], *columns: Sequence[int], digits: int = 4) -> list[float]:
     """95 %, by a bootstrap over solutions."""
-    return [round(end, digits) for end in bootstrap_interval(statistic, *columns) or ()]
+    found = bootstrap_intervals(lambda *drawn: [statistic(*drawn)], *columns)
+    return [round(end, digits) for end in found[0] or ()]
 
 
 def main(arguments: list[str] | None = None) -> int:

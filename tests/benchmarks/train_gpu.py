@@ -39,7 +39,7 @@ from tests.benchmarks.support.commands import write_json
 from tests.benchmarks.train_worker import judged_scores, rows_of
 from tests.data import ROOT
 
-RATE, BATCH, TREES, ROW = 1e-4, 32, 4, 32768
+RATE, BATCH, LARGE_BATCH, UPDATES, TREES, ROW = 1e-4, 32, 80, 4, 4, 32768
 # What is run first, so that kernels are there when time is taken.
 WARM_UP = 0.15
 SHAPES: dict[str, dict[str, Any]] = {
@@ -222,7 +222,7 @@ def matrix_rate() -> float:
     return 2 * 8192**3 * 20 / _timed(lambda: [a @ b for _ in range(20)]) / 1e12
 
 
-def share_of_rate(folder: Path, rate: float, batch: int = 80, updates: int = 4) -> dict[str, Any]:
+def share_of_rate(folder: Path, rate: float) -> dict[str, Any]:
     """What part of the matrix rate updates of a 1.5 B model reach, the optimizer's step and packing included."""
     tokenizer = load_step_tokenizer(folder / "base")
     examples = examples_of(rows_of(folder, "train"), tokenizer)
@@ -230,7 +230,7 @@ def share_of_rate(folder: Path, rate: float, batch: int = 80, updates: int = 4) 
     model = ProcessRewardModel(plain).to("cuda")
     compile_layers(model, is_whole=True)
     settings = TrainingSettings(
-        "classifier", updates, learning_rate=RATE, batch_size=batch, bfloat16=True, tokens_per_row=ROW
+        "classifier", UPDATES, learning_rate=RATE, batch_size=LARGE_BATCH, bfloat16=True, tokens_per_row=ROW
     )
     started = time.perf_counter()
     train(model, examples, settings)
@@ -238,11 +238,11 @@ def share_of_rate(folder: Path, rate: float, batch: int = 80, updates: int = 4) 
     first = time.perf_counter() - started
     torch.cuda.reset_peak_memory_stats()
     seconds = _timed(lambda: train(model, examples, settings))
-    read = [examples[index] for step in range(updates) for index in batch_of(len(examples), settings, step)]
+    read = [examples[index] for step in range(UPDATES) for index in batch_of(len(examples), settings, step)]
     operations = sum(operations_of(plain, example) for example in read)
     return {
-        "updates": updates,
-        "solutions_in_an_update": batch,
+        "updates": UPDATES,
+        "solutions_in_an_update": LARGE_BATCH,
         "seconds": seconds,
         "seconds_with_compiling": first,
         "tokens_per_second": sum(example.tree.size for example in read) / seconds,

@@ -35,6 +35,7 @@ from typing import Any
 from ml.formats import read
 from ml.records import LabelledSolution
 from ml.snapshot import SnapshotRow, problem_hash
+from tests.benchmarks.support.commands import write_json
 from tests.data import DATA, ROOT
 
 HELD_OUT_TENTHS = (0, 1)
@@ -61,13 +62,13 @@ def main() -> None:
             for name in turns({name: raw.setdefault(name, []) for name in variants}, options):
                 raw[name].append(run_worker(name, Path(folder), options))
                 print(case, name, raw[name][-1], file=sys.stderr, flush=True)
-                _write(options.out, body)
+                write_json(options.out, body)
             body[case]["summary"] = {**prepared, **summary(raw)}
             if case == "prm800k" and "longer" not in body[case] and is_complete(raw, options):
                 # One epoch is far fewer updates for us: what do we reach in the time that trl needs for it?
                 epochs = max(1, int(body[case]["summary"]["times_faster_than"]["trl tuned"]))
                 body[case]["longer"] = run_worker("ours", Path(folder), options, epochs)
-            _write(options.out, body)
+            write_json(options.out, body)
         print(case, json.dumps(body[case]["summary"], indent=1))
 
 
@@ -93,11 +94,6 @@ def _earlier(options: argparse.Namespace) -> dict[str, Any]:
     if body["settings"] != settings:
         raise SystemExit(f"{options.out} holds runs of {body['settings']}, expected {settings} or a new file")
     return body
-
-
-def _write(path: Path, body: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
 
 def turns(raw: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> Iterator[str]:

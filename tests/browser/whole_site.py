@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.data import ROOT
+from tests.ports import free_port
 
 START_SECONDS = 120
 JOB_SECONDS = 180
@@ -34,9 +34,7 @@ class Site:
 @contextmanager
 def running_site(var: Path) -> Iterator[Site]:
     """Start PostgreSQL, Valkey, gunicorn, both workers and the poller; stop them all as Ctrl-C does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in OTHERS}
     environment |= {"VAR": str(var), "PORT": str(port)}
     var.mkdir(parents=True, exist_ok=True)
@@ -65,10 +63,10 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.2)
 
 
-def pocket_samples(folder: Path, problems: int = 12, solutions: int = 3) -> Path:
+def pocket_samples(folder: Path) -> Path:
     """A file of pocket solutions, sampled with the shipped policy by the command that scripts use."""
     path = folder / "pocket.jsonl"
-    command = [sys.executable, "-m", "ml", "sample", "--problems", f"pocket:{problems}", "--policy", "pocket"]
-    command += ["--style", "prose", "--n", str(solutions), "--seed", "3", "--out", str(path)]
+    command = [sys.executable, "-m", "ml", "sample", "--problems", "pocket:12", "--policy", "pocket"]
+    command += ["--style", "prose", "--n", "3", "--seed", "3", "--out", str(path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return path

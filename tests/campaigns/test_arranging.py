@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
@@ -18,6 +17,7 @@ from tests.annotations.submissions import submit
 from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_scores, make_solution, make_task, make_user
 from tests.transactions import held, in_background
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,14 +41,6 @@ def campaign() -> Campaign:
 def locked(campaign: Campaign) -> AbstractContextManager[threading.Event]:
     """Somebody else's lock on the campaign's last task."""
     return held(lambda: campaign.tasks.select_for_update().latest("pk"))
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if is_so():
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("it did not come to that")
 
 
 def ordered(campaign: Campaign) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -18,14 +17,9 @@ from labelsite.comparison.services import adjudicate
 from tests.annotations.submissions import STEPS, submit
 from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expired leases come back only when a test asks for them."""
-    monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_sweeping")]
 
 
 def somebody_waits() -> bool:
@@ -48,10 +42,7 @@ def set_overlap_while(campaign: Campaign, overlap: int, *steps: Callable[[], obj
         for step in steps:
             step()
         changing.start()
-        deadline = time.monotonic() + 20
-        while not somebody_waits():
-            assert time.monotonic() < deadline, "the new overlap did not wait for the row"
-            time.sleep(0.02)
+        wait_until(somebody_waits, what="the new overlap's wait for the row")
     changing.join()
 
 

@@ -8,7 +8,6 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
-from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns import progress
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Assignment, Campaign, Task
@@ -20,6 +19,7 @@ from tests.factories import (
     make_estimate_run,
     make_estimates,
     make_member,
+    make_score_run,
     make_scores,
     make_solution,
     make_task,
@@ -84,7 +84,7 @@ def test_only_runs_with_something_to_show_can_stand_beside_the_steps() -> None:
     estimates, scores = make_estimates(solution, [0.5]), make_scores(solution, [0.5])
     make_estimate_run(loaded_at=None, name="failed, or still at work")
     make_estimate_run(name="trees of fresh problems")
-    ScoreRun.objects.create(name="failed", checkpoint_sha256="0" * 64)
+    make_score_run(name="failed")
     form = CampaignForm()
     assert list(form.fields["estimate_run"].queryset) == [estimates]
     assert list(form.fields["score_run"].queryset) == [scores]

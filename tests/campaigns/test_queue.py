@@ -21,13 +21,7 @@ from labelsite.campaigns.settling import settle
 from tests.campaigns.leases import claim_next, expire, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expired leases come back only when a test's own claim asks for them."""
-    monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_sweeping")]
 
 
 def claim(campaign: Campaign, annotator: User, **how: int) -> Assignment | NothingLeft:

@@ -16,13 +16,7 @@ from tests.campaigns.leases import claim_next, expire, finish
 from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.threads import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expired leases come back only when a test's own claim asks for them."""
-    monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_sweeping")]
 
 
 def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> None:

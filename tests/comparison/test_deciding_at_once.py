@@ -7,16 +7,14 @@ from django.urls import reverse
 
 from labelsite.comparison.models import Adjudication
 from labelsite.comparison.services import adjudicate
-from tests.factories import PASSWORD, make_annotation, make_campaign, make_solution, make_task, make_user
+from tests.factories import log_in, make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def reviewer(client):
-    user = make_user("reviewer")
-    client.login(username=user.username, password=PASSWORD)
-    return user
+    return log_in(client, "reviewer")
 
 
 @pytest.fixture

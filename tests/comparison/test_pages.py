@@ -11,6 +11,7 @@ from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Step
 from tests.factories import (
     PASSWORD,
+    log_in,
     make_annotation,
     make_campaign,
     make_estimate_run,
@@ -27,9 +28,7 @@ STEPS = ["one", "two", "three"]
 
 @pytest.fixture
 def reviewer(client):
-    user = make_user("reviewer")
-    client.login(username=user.username, password=PASSWORD)
-    return user
+    return log_in(client, "reviewer")
 
 
 @pytest.fixture

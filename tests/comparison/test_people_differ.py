@@ -11,7 +11,7 @@ from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import Kind, task_ids
 from labelsite.comparison.models import Adjudication
 from tests.factories import (
-    PASSWORD,
+    log_in,
     make_annotation,
     make_campaign,
     make_estimate_run,
@@ -49,9 +49,7 @@ def tasks(people):
 
 @pytest.fixture
 def reviewer(client):
-    user = make_user("reviewer")
-    client.login(username=user.username, password=PASSWORD)
-    return user
+    return log_in(client, "reviewer")
 
 
 def differing(tasks, against=None):

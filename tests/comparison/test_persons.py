@@ -10,7 +10,7 @@ from labelsite.annotations.quality import standings
 from labelsite.campaigns.models import TaskKind
 from labelsite.comparison.services import adjudicate
 from tests.factories import (
-    PASSWORD,
+    log_in,
     make_annotation,
     make_campaign,
     make_machine,
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def reviewer(client):
-    user = make_user("reviewer", username="rev")
-    client.login(username=user.username, password=PASSWORD)
-    return user
+    return log_in(client, "reviewer", username="rev")
 
 
 @pytest.fixture

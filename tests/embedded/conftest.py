@@ -4,19 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
-    """Poll until `condition` holds; fail the test when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what or condition} did not happen in {seconds} s"
-        time.sleep(0.05)
 
 
 def processes_of(var: Path) -> list[str]:

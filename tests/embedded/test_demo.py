@@ -19,15 +19,11 @@ import psycopg
 import pytest
 
 from tests.data import ROOT
-from tests.embedded.conftest import processes_of, wait_until
+from tests.embedded.conftest import processes_of
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 StartDemo = Callable[..., "subprocess.Popen[str]"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(var: Path) -> dict[str, str]:

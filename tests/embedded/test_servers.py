@@ -20,7 +20,8 @@ from labelsite.embedded.process import is_alive
 from labelsite.embedded.supervisor import ensure, hold_servers
 from labelsite.embedded.valkey import EmbeddedValkey
 from tests.data import ROOT
-from tests.embedded.conftest import processes_of, wait_until
+from tests.embedded.conftest import processes_of
+from tests.waiting import wait_until
 
 
 def answer(url: str, question: str) -> object:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -14,14 +13,6 @@ from labelsite.jobs.models import Job
 from tests.data import ROOT
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> None:
-    """Poll until `condition` holds; fail the test when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what or condition} did not happen in {seconds} s"
-        time.sleep(0.05)
 
 
 def fresh(job: Job) -> Job:

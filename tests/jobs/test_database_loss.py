@@ -12,7 +12,8 @@ import psycopg
 
 from labelsite.embedded.supervisor import hold_servers
 from tests.data import ROOT
-from tests.embedded.conftest import var, wait_until
+from tests.embedded.conftest import var
+from tests.waiting import wait_until
 
 __all__ = ["var"]
 

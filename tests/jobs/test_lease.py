@@ -10,8 +10,9 @@ from django.db import OperationalError
 
 from labelsite.jobs import lease as module
 from labelsite.jobs.lease import Lease, claim
-from tests.jobs.conftest import fresh, wait_until
+from tests.jobs.conftest import fresh
 from tests.jobs.work import make_job
+from tests.waiting import wait_until
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,8 +11,9 @@ from labelsite.jobs import services
 from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.lease import claim
 from labelsite.jobs.models import Job, JobState
-from tests.jobs.conftest import fresh, wait_until
+from tests.jobs.conftest import fresh
 from tests.jobs.work import make_job, rows_loaded, run_and_load
+from tests.waiting import wait_until
 
 PROGRESS = """
 import json, sys, time

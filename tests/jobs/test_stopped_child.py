@@ -12,8 +12,9 @@ from django.db.models.functions import Now
 from labelsite.jobs import services
 from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState
-from tests.jobs.conftest import fresh, wait_until
+from tests.jobs.conftest import fresh
 from tests.jobs.work import make_job, rows_loaded, run_and_load
+from tests.waiting import wait_until
 
 # What a training does that the machine tells to stop: it saves and says with its status why it ended.
 SAVE_AND_STOP = """

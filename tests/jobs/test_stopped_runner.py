@@ -16,9 +16,10 @@ from labelsite.jobs import child, services
 from labelsite.jobs.models import Job, JobState, Worker
 from tests.data import ROOT
 from tests.embedded.conftest import processes_of
-from tests.jobs.conftest import Start, fresh, wait_until
+from tests.jobs.conftest import Start, fresh
 from tests.jobs.test_survival import child_of
 from tests.jobs.work import make_job, rows_loaded
+from tests.waiting import wait_until
 
 # Like a training: what is asked to stop needs a moment to save, and the next one goes on from there.
 SAVES_FOR_A_MOMENT = """

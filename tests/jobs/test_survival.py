@@ -12,8 +12,9 @@ from labelsite.embedded.process import is_alive
 from labelsite.jobs import services
 from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import JobState
-from tests.jobs.conftest import Start, fresh, wait_until
+from tests.jobs.conftest import Start, fresh
 from tests.jobs.work import DJANGO_TASK, make_job, rows_loaded
+from tests.waiting import wait_until
 
 # The first attempt would take a minute; a later one finds the file and is quick.
 SLOW_AT_FIRST = """

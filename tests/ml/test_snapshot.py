@@ -211,6 +211,9 @@ def test_a_folder_in_use_is_left_alone(tmp_path):
     with pytest.raises(MisstepError, match="already holds files"):
         write_snapshot(tmp_path / "s", [row("other")])
     assert (tmp_path / "s" / "manifest.json").read_bytes() == before
+    (tmp_path / "file").touch()
+    with pytest.raises(MisstepError, match="already holds files"):
+        write_snapshot(tmp_path / "file", [row()])
 
 
 def test_the_split_depends_on_the_problem_and_not_on_how_it_is_typed():

@@ -260,6 +260,16 @@ def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Pa
         )
 
 
+def test_an_export_wants_a_folder_with_a_name_before_anything_is_frozen(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make_annotation(make_task(campaign), make_user())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=r"--out \., expected a folder's name"):
+        call_command("export_snapshot", campaign="Arithmetic", labels="human", out=".")
+    assert not Snapshot.objects.exists()
+
+
 def make_written(task: Task, person: User, rated: list[int], written: dict[int, str]) -> Annotation:
     """What the annotator's page leaves when somebody went on through steps of their own, by position."""
     steps = [

@@ -21,7 +21,8 @@ from labelsite.snapshots.tasks import run_freeze
 from ml.snapshot import read_snapshot
 from ml.targets import LabelRule
 from tests.factories import make_annotation, make_campaign, make_task, make_user
-from tests.jobs.conftest import fresh, wait_until
+from tests.jobs.conftest import fresh
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

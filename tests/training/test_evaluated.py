@@ -8,8 +8,8 @@ from django.urls import reverse
 from labelsite.jobs.models import Job, JobState
 from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
-from tests.factories import make_job
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation, make_job
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def checkpoint(client):
 
 
 def measured(checkpoint, kind="first-mistake", data="sums"):
-    return Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data=data, result={"count": 10})
+    return make_evaluation(checkpoint, {"count": 10}, kind, data)
 
 
 def evaluating(checkpoint, state):
@@ -72,7 +72,7 @@ def test_what_is_not_drawn_is_not_read(client, checkpoint):
         return [query["sql"] for query in asked]
 
     newest = [measured(checkpoint) for _ in range(3)][-1].pk
-    reading = [sql for sql in queries() if '"training_evaluation"."result",' in sql]
+    reading = [sql for sql in queries() if '"jobs_job"."result",' in sql]
     assert len(reading) == 1 and f"IN ({newest})" in reading[0]
 
 

@@ -8,7 +8,8 @@ from labelsite.training.models import TrainingRun
 from labelsite.training.services import start_training
 from ml.errors import MisstepError
 from tests.api.conftest import script_of
-from tests.training.test_pages import asked, log_in, make_snapshot
+from tests.factories import log_in
+from tests.training.test_pages import asked, make_snapshot
 
 pytestmark = pytest.mark.django_db
 

@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 SHARES = {"f1": 0.7, "exact": 0.7, "accuracy_wrong": 0.6, "accuracy_right": 0.84}
@@ -27,7 +27,7 @@ def test_the_figures_of_first_mistakes_have_intervals_beside_them(client):
         "of_training_problems": 18,
         "unseen": fair,
     }
-    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    make_evaluation(checkpoint, result)
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
     for words in ("0.612–0.781<", "60.0–79.0 %<", "50.0–71.0 %<", "(95 %: F1 0.401–0.902"):
         assert words in page
@@ -37,8 +37,6 @@ def test_the_figures_of_first_mistakes_have_intervals_beside_them(client):
 def test_an_evaluation_of_before_there_were_intervals_has_none(client):
     log_in(client, "reviewer")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
-    Evaluation.objects.create(
-        checkpoint=checkpoint, kind="first-mistake", data="sums", result={"count": 30, "held_out": SHARES}
-    )
+    make_evaluation(checkpoint, {"count": 30, "held_out": SHARES})
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
     assert "70.0 %" in page and "(95 %" not in page and "bootstrap" not in page

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from labelsite.training.models import TrainingRun
-from tests.training.test_pages import asked, log_in, make_snapshot
+from tests.factories import log_in
+from tests.training.test_pages import asked, make_snapshot
 
 pytestmark = pytest.mark.django_db
 

@@ -6,11 +6,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 
-from labelsite.autolabels.models import ScoreRun
 from labelsite.jobs.models import Job
 from labelsite.training.services import start_training
-from tests.factories import make_campaign, make_task
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_campaign, make_task
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -70,9 +69,3 @@ def test_a_refused_scoring_leaves_its_campaign_chosen(client, run, campaign):
         assert page.content.decode().count(f'value="{other.pk}" selected') == 2
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk]))
     assert f'value="{other.pk}" selected' not in page.content.decode()
-
-
-def test_scores_that_no_job_made_have_a_page_without_a_campaign(client, run):
-    imported = ScoreRun.objects.create(name="by hand", checkpoint_sha256="0" * 64)
-    page = client.get(reverse("training:scores", args=[imported.pk]))
-    assert page.status_code == 200 and page.context["campaign"] is None

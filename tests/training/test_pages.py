@@ -9,13 +9,14 @@ from django.utils import translation
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
-from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
+from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.services import start_training
 from labelsite.training.wording import counts_in_words
 from tests.factories import (
-    PASSWORD,
+    log_in,
     make_annotation,
     make_campaign,
+    make_evaluation,
     make_solution,
     make_task,
     make_user,
@@ -23,12 +24,6 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 COUNTS = {"rows": 100, "train": 80, "validation": 10, "test": 10, "steps": 400, "labelled_steps": 300}
-
-
-def log_in(client, role):
-    user = make_user(role)
-    client.login(username=user.username, password=PASSWORD)
-    return user
 
 
 def make_snapshot(labels="mixed", counts=None):
@@ -161,7 +156,7 @@ def test_a_checkpoint_s_page_tells_figures_on_its_own_training_problems_apart(cl
         "of_training_problems": 30 - others["count"],
         "unseen": others,
     }
-    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    make_evaluation(checkpoint, result)
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
     assert told in page
 
@@ -174,7 +169,7 @@ def test_a_checkpoint_s_page_tells_what_known_answers_are_worth_where_they_were_
     newer = older | {"most_likely": {"with_answers": {"count": 28, "exact": 0.77}}}
     words = "of 28 whose answer is known to be right or wrong"
     for result, is_told in ((older, False), (newer, True)):
-        Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+        make_evaluation(checkpoint, result)
         page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
         assert (words in page) == ("77.0 %" in page) == is_told
 
@@ -261,7 +256,7 @@ def test_an_evaluation_says_how_much_was_left_out(client, kind, left_out, told):
         (9000, f"9,000 {told}s are left out"),
     ):
         result = {"count": 10, "problems": 10, left_out: count}
-        evaluation = Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
+        evaluation = make_evaluation(checkpoint, result, kind)
         page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
         assert words in page if words else "left out" not in page
         evaluation.delete()
@@ -271,7 +266,7 @@ def test_a_best_of_n_says_how_many_solutions_had_no_vote(client):
     log_in(client, "reviewer")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
     result = {"count": 10, "problems": 10, "candidates_without_answer": 1200}
-    Evaluation.objects.create(checkpoint=checkpoint, kind="best-of-n", data="sums", result=result)
+    make_evaluation(checkpoint, result, kind="best-of-n")
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
     assert "1,200 solutions have no final answer, and so no vote." in page
 

@@ -11,8 +11,8 @@ from labelsite.training import pairing
 from labelsite.training.models import Evaluation
 from labelsite.training.pairing import OUTCOMES, Share, pairs
 from labelsite.training.services import start_training
-from tests.factories import make_job
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_job
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 

@@ -16,10 +16,10 @@ from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.registering import register_checkpoint
 from ml.commands import average, train
 from ml.errors import MisstepError
-from tests.factories import make_user
+from tests.factories import log_in, make_user
 from tests.training.pocket import pocket_campaign
 from tests.training.test_checkpoints import write_checkpoint
-from tests.training.test_pages import log_in, make_snapshot
+from tests.training.test_pages import make_snapshot
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
 

@@ -16,8 +16,9 @@ from labelsite.jobs.models import Job
 from labelsite.training.evidence import write_files
 from labelsite.training.models import Checkpoint
 from tests.autolabels.files import write_lines
+from tests.factories import log_in
 from tests.training.test_checkpoints import write_checkpoint
-from tests.training.test_pages import log_in, make_snapshot
+from tests.training.test_pages import make_snapshot
 
 pytestmark = pytest.mark.django_db
 LINES = [{"id": f"s{k}", "problem": f"1 + {k}?", "steps": ["We add.", "So."]} for k in range(2)]

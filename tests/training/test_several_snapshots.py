@@ -13,10 +13,10 @@ from labelsite.training.services import load_checkpoint, start_training
 from labelsite.training.yardsticks import yardsticks
 from ml.commands import train
 from tests.api.conftest import script_of
-from tests.factories import make_user
+from tests.factories import log_in, make_user
 from tests.training.pocket import pocket_campaign
 from tests.training.test_label_options import frozen
-from tests.training.test_pages import asked, log_in
+from tests.training.test_pages import asked
 from tests.training.test_shared_folder import arguments_for
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from labelsite.training.checks import refuse_what_would_fail
 from ml.errors import MisstepError
+from tests.factories import log_in
 from tests.training.test_label_options import doubts, frozen
-from tests.training.test_pages import asked, log_in
+from tests.training.test_pages import asked
 
 pytestmark = pytest.mark.django_db
 

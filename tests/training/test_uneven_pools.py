@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.training.models import Evaluation
 from labelsite.training.plots import choices, evaluation_charts
 from labelsite.training.services import start_training
+from tests.factories import make_evaluation
 from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
@@ -18,9 +18,7 @@ def shown(problems):
         for n, of in problems
     ]
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
-    return Evaluation(
-        checkpoint=checkpoint, kind="best-of-n", data="sums", result={"problems": 6, "rows": rows}
-    )
+    return make_evaluation(checkpoint, {"problems": 6, "rows": rows}, kind="best-of-n")
 
 
 def test_the_choice_is_among_as_many_as_every_problem_has_and_the_lines_say_where_fewer_count():
@@ -32,8 +30,8 @@ def test_the_choice_is_among_as_many_as_every_problem_has_and_the_lines_say_wher
 
 def test_where_nothing_has_an_answer_no_vote_is_drawn():
     evaluation = shown([(1, {}), (16, {})])
-    kept = [{**row, "rule": rule} for row in evaluation.result["rows"] for rule in ("minimum", "oracle")]
-    evaluation.result = {"problems": 6, "rows": kept}
+    kept = [{**row, "rule": rule} for row in evaluation.job.result["rows"] for rule in ("minimum", "oracle")]
+    evaluation.job.result = {"problems": 6, "rows": kept}
     assert {choice.rule for choice in choices(evaluation)} == {"minimum", "oracle"}
     assert [chart.title for chart in evaluation_charts(evaluation)] == ["Best of n"]
 

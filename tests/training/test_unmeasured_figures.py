@@ -6,11 +6,11 @@ import pytest
 from django.urls import reverse
 
 from labelsite.training.measured import measured
-from labelsite.training.models import Evaluation
 from labelsite.training.plots import evaluation_charts
 from labelsite.training.services import start_training
 from ml.evaluation.first_mistake import first_mistake_report, metric
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 FAULTLESS = metric([None, None], [None, None])
@@ -82,7 +82,7 @@ def test_an_evaluation_of_one_kind_of_solution_has_dashes(client, checkpoint, fi
         "of_training_problems": 1,
         "unseen": figures,
     }
-    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    make_evaluation(checkpoint, result)
     page = page_of(client, checkpoint)
     assert "<strong>–</strong><span>F1, threshold from the other half</span>" in page
     assert f"<strong>{wrong}</strong><span>on {counts['count_wrong']} with a mistake</span>" in page
@@ -94,20 +94,16 @@ def test_an_evaluation_with_nothing_held_out_says_what_that_needs(client, checkp
     told = "each half of the problems needs solutions with and without a mistake"
     both = metric([0, 0], [0, None])
     nothing = {"threshold_chosen_on": None, **dict.fromkeys(both), "intervals": None}
-    Evaluation.objects.create(
-        checkpoint=checkpoint, kind="first-mistake", data="sums", result=both | {"held_out": nothing}
-    )
+    make_evaluation(checkpoint, both | {"held_out": nothing})
     page = page_of(client, checkpoint)
     assert "<strong>–</strong><span>F1, threshold from the other half</span>" in page and told in page
-    Evaluation.objects.create(
-        checkpoint=checkpoint, kind="first-mistake", data="sums", result=both | {"held_out": both}
-    )
+    make_evaluation(checkpoint, both | {"held_out": both})
     assert told not in page_of(client, checkpoint)
 
 
 def test_compared_runs_have_no_f1_that_nobody_measured(client, checkpoint):
     result = {"held_out": FAULTLESS}
-    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    make_evaluation(checkpoint, result)
     other = make_checkpoint(
         start_training(make_snapshot(), "mixed"), metrics={"validation": metric([0, 0], [0, 0])}
     )
@@ -121,7 +117,5 @@ def test_compared_runs_have_no_f1_that_nobody_measured(client, checkpoint):
 
 def test_the_chart_of_thresholds_leaves_out_what_nobody_measured(checkpoint):
     report = first_mistake_report([[0.9, 0.8], [0.7, 0.9]], [None, None])
-    evaluation = Evaluation.objects.create(
-        checkpoint=checkpoint, kind="first-mistake", data="sums", result=report
-    )
+    evaluation = make_evaluation(checkpoint, report)
     assert {row[0] for row in evaluation_charts(evaluation)[0].rows} == {"nothing named where right"}

@@ -10,7 +10,6 @@ from django.utils import translation
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
 from labelsite.training.comparing import flat
-from labelsite.training.models import Evaluation
 from labelsite.training.services import score_campaign, start_training
 from labelsite.training.wording import MEASURES, NAMES, OBJECTIVE_NAMES, said
 from ml.evaluation.first_mistake import first_mistake_report
@@ -18,8 +17,8 @@ from ml.prm.identity import config_of
 from ml.prm.request import Request
 from ml.prm.train import TrainingSettings
 from ml.training_choices import HEADS, OBJECTIVES, PREFERENCE_OUTPUTS
-from tests.factories import make_task, make_user
-from tests.training.test_pages import asked, log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation, make_task, make_user
+from tests.training.test_pages import asked, make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 CONFIG = {
@@ -64,10 +63,10 @@ def test_one_of_anything_is_told_as_one(client, runs):
     assert any(check.text == "1 solution of another problem to validate on" for check in plan.checks)
     checkpoint = runs[0].checkpoint
     result = {"count": 1, "of_training_problems": 1, "held_out": {}, "unseen": {}, "steps": {"count": 1}}
-    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    make_evaluation(checkpoint, result)
     row = {"rule": "product", "n": 8, "accuracy": 1.0, "low": 1.0, "high": 1.0}
     best = {"problems": 1, "candidates": 8, "rows": [row]}
-    Evaluation.objects.create(checkpoint=checkpoint, kind="best-of-n", data="sums", result=best)
+    make_evaluation(checkpoint, best, kind="best-of-n")
     told = text_of(page_of(client, "checkpoint", checkpoint.pk))
     for words in (
         "8 solutions of 1 problem;", "exact, of 1 solution\n", "area under ROC, 1 step\n", "the problem of this 1 sol",

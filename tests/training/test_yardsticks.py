@@ -5,10 +5,10 @@ import json
 import pytest
 from django.urls import reverse
 
-from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
 from labelsite.training.yardsticks import yardsticks
-from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+from tests.factories import log_in, make_evaluation
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 MARKED = "not all validated by the same labels"
@@ -89,7 +89,7 @@ def test_evaluations_stand_among_the_results_of_compared_runs(client):
     for run in runs:
         checkpoint = make_checkpoint(run)
         for kind, result in measured.items():
-            Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
+            make_evaluation(checkpoint, result, kind)
     found = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).context["results"]
     assert ("F1 in sums", [0.25, 0.25], False) in found
     assert ("F1 in sums, on problems that it was not trained on", [0.125, 0.125], False) in found
@@ -103,9 +103,7 @@ def test_best_of_n_among_other_problems_or_as_many_others_stands_in_a_row_of_its
     for checkpoint, n, problems, accuracy in ((0, 2, 7, 0.5), (0, 4, 9, 0.75), (1, 8, 9, 0.875)):
         row = {"rule": "product", "n": n, "accuracy": accuracy, "low": 0.5, "high": 1.0}
         result = {"problems": problems, "rows": [row]}
-        Evaluation.objects.create(
-            checkpoint=checkpoints[checkpoint], kind="best-of-n", data="sums", result=result
-        )
+        make_evaluation(checkpoints[checkpoint], result, kind="best-of-n")
     asked = {"run": [checkpoint.run_id for checkpoint in checkpoints]}
     found = client.get(reverse("training:compare"), asked).context["results"]
     rows = {name: [value for value in values if value is not None] for name, values, _ in found}

@@ -11,7 +11,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ml.evaluation.best_of_n import Choice, Pool, paired_difference, table
+import numpy as np
+
+from ml.evaluation.best_of_n import Choice, Pool, hits_among_all, table, with_interval
 from ml.evaluation.pools import read_pools, read_scores
 
 RULES = ("product", "minimum", "mean", "last")
@@ -72,6 +74,20 @@ def best_of_n(
                 rows[f"weighted vote over {other}'s"] = _rounded(paired_difference(pools, votes, its_votes))
         found["models"][run] = rows
     return found
+
+
+def paired_difference(
+    pools: Sequence[Pool], first: Sequence[Choice], second: Sequence[Choice]
+) -> dict[str, float]:
+    """How much more often one choice is right than another, among all candidates of each problem.
+
+    Several choices on one side, as models of several seeds make, count as their mean. The 95 % interval is a bootstrap
+    over problems that both sides judge: what makes a problem easy for both falls out, so it is narrower than two
+    intervals side by side.
+    """
+    generator = np.random.default_rng([0, 2])
+    hits = hits_among_all(pools, (*first, *second), generator)
+    return with_interval(hits[:, : len(first)].mean(1) - hits[:, len(first) :].mean(1), generator)
 
 
 def source_of(run: str, seed: int) -> str:

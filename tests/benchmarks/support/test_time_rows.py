@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.agreement import bootstrap_interval, wilson_interval
+from ml.agreement import bootstrap_intervals, wilson_interval
 from tests.benchmarks.support.vote_curve import Floats, VoteCurve, curve_of, joined_pool, read_pool
 
 PLAIN = "self-consistency"
@@ -105,5 +105,5 @@ def right_of(row: Mapping[str, Any]) -> list[bool]:
 def _difference(right: Sequence[bool], base: Floats) -> list[float]:
     """The mean paired difference and its 95 % bootstrap interval over problems."""
     pairs = np.asarray(right, float) - np.asarray(base, float)
-    ends = bootstrap_interval(lambda drawn: float(drawn.mean()), pairs)
+    ends = bootstrap_intervals(lambda drawn: [float(drawn.mean())], pairs)[0]
     return [round(value, 3) for value in (float(pairs.mean()), *(ends or ()))]

@@ -13,9 +13,10 @@ import pytest
 from ml.aggregation import AGGREGATIONS
 from ml.commands.evaluate import main
 from ml.errors import BadRecord, MisstepError
-from ml.evaluation.best_of_n import Pool, aggregate, differences_by_rule, paired_difference, table
+from ml.evaluation.best_of_n import Pool, aggregate, differences_by_rule, table
 from ml.evaluation.pools import group_answers, read_pools, read_scores
 from ml.search.voting import Candidate, best_candidate
+from tests.benchmarks.support.choices import paired_difference
 from tests.data import real_data
 
 

@@ -81,10 +81,10 @@ def test_the_chosen_threshold_is_the_middle_of_the_best_stretch():
     assert best_threshold([[0.5], [above]], [0, None]) == above
 
 
-def separable(seed: int, count: int = 20):
+def separable(seed: int):
     """Mistakes score below 0.3 and all other steps above 0.7."""
     generator = random.Random(seed)
-    truths = [index % 2 or None for index in range(count)]
+    truths = [index % 2 or None for index in range(20)]
     good = [[generator.uniform(0.7, 1.0) for _ in range(2)] for _ in truths]
     return [
         [one, two if truth is None else two - 0.7] for (one, two), truth in zip(good, truths, strict=True)

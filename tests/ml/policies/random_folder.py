@@ -16,11 +16,12 @@ from transformers import PhiConfig, PhiForCausalLM, PreTrainedTokenizerFast
 from ml.policies.prompt import load_prompt
 
 LONGEST = 2048
+VOCABULARY = 400
 # Softer than the counts alone, so that no token is out of reach.
 SMOOTHING = 0.05
 
 
-def make_random_folder(folder: Path, layers: int = 1, width: int = 32, vocabulary: int = 400) -> Path:
+def make_random_folder(folder: Path, layers: int = 1, width: int = 32) -> Path:
     prompts = [load_prompt(style) for style in ("prose", "code")]
     texts = [prompt.template.partition("{problem}")[0] for prompt in prompts]
     tokenizer = Tokenizer(models.BPE())
@@ -29,7 +30,7 @@ def make_random_folder(folder: Path, layers: int = 1, width: int = 32, vocabular
     tokenizer.train_from_iterator(
         [line for text in texts for line in text.splitlines(keepends=True)] + texts,
         trainers.BpeTrainer(
-            vocab_size=vocabulary,
+            vocab_size=VOCABULARY,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             special_tokens=["<|endoftext|>"],
             max_token_length=8,

@@ -4,7 +4,6 @@ tokenizer takes no stop strings, and a model of random weights with a byte-level
 
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +25,7 @@ from ml.search import math_shepherd
 from ml.search.walk import Walk
 from tests.ml.policies.pocket_folder import make_pocket_folder
 from tests.ml.policies.random_folder import make_random_folder
+from tests.ports import free_port
 
 MISSING = [name for name in ("fastapi", "uvicorn", "openai") if importlib.util.find_spec(name) is None]
 pytestmark = pytest.mark.skipif(
@@ -39,9 +39,7 @@ PROBLEMS = generate(6, seed=11)
 def served(tmp_path_factory):
     """The server's address; it loads a folder's model when one is asked for."""
     hub = tmp_path_factory.mktemp("hub")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     script = os.path.join(os.path.dirname(sys.executable), "transformers")
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub)}
     server = subprocess.Popen(

@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.models import LabelSource
-from labelsite.snapshots.services import export, freeze, refuse_used
+from labelsite.snapshots.services import export, freeze
 from ml.errors import MisstepError
 from ml.progress import Progress
+from ml.snapshot import refuse_used
 from ml.targets.named_rules import named_rule
 
 
