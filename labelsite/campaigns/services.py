@@ -225,6 +225,8 @@ def ask_one_more(task: Task, by: User | None = None) -> bool:
     Raises MisstepError where the campaign is archived.
     """
     refuse_archived(task.campaign)
+    # Or it would take the place back when it is done with what is arranged below.
+    arranging.arrange_the_rest(task.campaign)
     with transaction.atomic():
         # Three who agreed may have left a place free.
         places = 0 if task.remaining else 1

@@ -8,8 +8,10 @@ from django.urls import reverse
 from labelsite.accounts.models import Change, User
 from labelsite.annotations.models import FinishReason
 from labelsite.annotations.templatetags.exits import exit_count
+from labelsite.campaigns.arranging import arrange
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.reasons import NothingLeft
+from labelsite.campaigns.settling import settle
 from labelsite.jobs.models import ARRANGE, Job
 from tests.annotations.submissions import STEPS, submit
 from tests.campaigns.leases import claim_next
@@ -133,6 +135,28 @@ def test_a_place_that_three_who_agreed_left_free_is_the_one_more_persons(client)
     client.force_login(make_user("reviewer"))
     press(client, task)
     assert standing(task) == ("open", 5, 1)
+
+
+def test_a_correction_takes_no_place_from_the_one_more_person(client) -> None:
+    task, *_ = given_up(adaptive_overlap=True)
+    Task.objects.update(overlap=3, remaining=0)
+    client.force_login(make_user("reviewer"))
+    press(client, task)
+    assert standing(task) == ("open", 4, 1)
+    settle(task, [0, 0, 0])
+    assert standing(task) == ("open", 4, 1)
+    settle(task, [0, 0, 0, 1])
+    assert standing(task) == ("done", 4, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_places_that_were_still_to_be_arranged_are_so_before_one_more_person_is_asked(client) -> None:
+    task, *_ = given_up()
+    arrange(task.campaign, places=True, order=False)
+    Job.objects.update(state="failed")
+    client.force_login(make_user("reviewer"))
+    press(client, task)
+    assert standing(task) == ("open", 2, 1)
 
 
 def test_what_is_set_aside_or_archived_and_whoever_is_no_reviewer_opens_nothing(client) -> None:
