@@ -115,10 +115,13 @@ const ANSWER = ".answer";
 // "xy" is a product, "5 cm" is none.
 const PLAIN_WORD = /\p{L}{3,}|[\d})]\s+\p{L}{2}|\bor\b/u;
 
+// "2^10" and "10^-3" are no TeX, which would raise the first sign alone.
+const RAISES_LESS = /[\^_]\s*(?:[-+\u2212(]|\d{2})/;
+
 /** The pieces of an answer: data sets write one that is a formula without dollars, and then it is one whole. */
 function answerPieces(text) {
   const pieces = split(text);
-  const isPlain = text.includes("$") || pieces.some((piece) => piece.formula) || PLAIN_WORD.test(text.replace(NAMED, ""));
+  const isPlain = text.includes("$") || pieces.some((piece) => piece.formula) || PLAIN_WORD.test(text.replace(NAMED, "")) || RAISES_LESS.test(text);
   return isPlain || !/[\\^_]/.test(text) ? pieces : [{ formula: text, display: false, source: text }];
 }
 

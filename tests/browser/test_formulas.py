@@ -43,6 +43,7 @@ ANSWERS = {
     "\\(x^2\\)": ["\\(x^2\\)"],
     **{text: [] for text in (
         "12", "x = 5", "snake_case", "\\$5", "2^3 apples", "x^2 or y^2", "\\sqrt{2} cm", "C:\\new file", "",
+        "2^10", "10^-3", "x^(1/2)", "1_000",
     )},
 }  # fmt: skip
 MONEY = [
