@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from labelsite.api import framework
 from labelsite.environment import flag, job_lease, listed, var_folder, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -273,26 +274,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
 }
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "labelsite.accounts.tokens.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
-    "PAGE_SIZE": 50,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Misstep",
-    "DESCRIPTION": "Step labels for process reward models.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "labelsite.api.schema.tell_refusals",
-    ],
-}
+REST_FRAMEWORK, SPECTACULAR_SETTINGS = framework.REST, framework.DESCRIPTION
 
 # Seconds that a task stays with a person without a heartbeat, of which the page sends one a minute.
 LEASE_SECONDS = whole_number("LEASE_SECONDS", 20 * 60, least=120)

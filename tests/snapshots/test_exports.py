@@ -85,15 +85,6 @@ def stepwise(snapshot: Snapshot, **choices: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stepwise_lines(snapshot, StepwiseChoices(**choices))]
 
 
-def test_what_was_frozen_without_labels_is_in_no_export(campaign: Campaign):
-    two_solutions(campaign)
-    make_task(campaign, make_solution(STEPS, problem="What is 3 + 2?", is_correct=True))
-    plain, kept = freeze(campaign, "mixed"), freeze(campaign, "mixed", keep_unlabelled=True)
-    assert plain.manifest["counts"]["rows"] + 1 == kept.manifest["counts"]["rows"]
-    assert len(list(prm800k_lines(plain))) == len(list(prm800k_lines(kept)))
-    assert stepwise(plain) == stepwise(kept)
-
-
 @pytest.mark.parametrize("labels", ["automatic", "mixed"])
 def test_low_shares_before_any_mistake_are_exported_as_right_steps(
     campaign: Campaign, tmp_path: Path, labels: str

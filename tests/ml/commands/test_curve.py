@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -298,10 +297,3 @@ def test_a_finished_solutions_last_step_took_no_rollouts_and_a_trees_are_unknown
     assert rollouts_of(replace(row, automatic={"hard": [1, 1, 1]})) is None
     assert rollouts_of(replace(row, automatic={"visits": [8, 8, 8], "lowest_q": -1.0})) is None
     assert rollouts_of(replace(row, automatic=None)) == 0
-
-
-@pytest.mark.parametrize("out", [".", "/"])
-def test_a_folder_without_a_name_is_refused_in_one_line(snapshot, tmp_path, monkeypatch, out):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(MisstepError, match=f"--out {out}, expected a folder's name"):
-        run(snapshot, Path(out))

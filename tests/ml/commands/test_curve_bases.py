@@ -66,3 +66,12 @@ def test_a_curve_of_before_that_was_known_goes_on_and_reads_as_much_as_then(curv
     path.write_text(json.dumps(settings))
     assert curve_of(*given, "8", "16") == 0
     assert lengths == [4096, 2048] and json.loads(path.read_text()) == settings
+
+
+@pytest.mark.parametrize("out", [".", "/"])
+def test_a_folder_without_a_name_is_refused_in_one_line(tmp_path, monkeypatch, out):
+    rows = [*judged_rows(16, 0, "train"), *judged_rows(12, 1, "validation")]
+    snapshot = str(snapshot_of(tmp_path, rows))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MisstepError, match=f"--out {out}, expected a folder's name"):
+        main(["--snapshot", snapshot, "--out", out, "--splits", "validation"])
