@@ -143,6 +143,8 @@ class Task(models.Model):
     state = models.CharField(max_length=10, choices=TaskState.choices, default=TaskState.OPEN)
     overlap = models.PositiveSmallIntegerField(default=1)
     remaining = models.PositiveSmallIntegerField(default=1)
+    # Since a reviewer asked for one more person: agreement closes it only when so many are done.
+    least_looks = models.PositiveSmallIntegerField(default=0, db_default=0)
     priority = models.FloatField(default=0.0)
     # Why this task comes when it comes: `Priority.code`, which `why` puts into the reader's language.
     priority_reason = models.CharField(max_length=200, blank=True)

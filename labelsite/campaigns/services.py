@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
@@ -28,6 +29,7 @@ from labelsite.campaigns.queue import EVERYBODY
 from labelsite.campaigns.settling import open_again
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
+from ml.errors import MisstepError
 
 
 def create_campaign(
@@ -222,16 +224,16 @@ def _source_of(gold: Sequence[int] | None, before: Task, by: User | None) -> str
 def ask_one_more(task: Task, by: User | None = None) -> bool:
     """Opens finished work for one more person than looked at it; returns whether it was finished.
 
-    Raises MisstepError where the campaign is archived.
+    Raises MisstepError where the campaign is archived, or its places are still to be arranged.
     """
     refuse_archived(task.campaign)
-    # Or it would take the place back when it is done with what is arranged below.
-    arranging.arrange_the_rest(task.campaign)
+    _refuse_to_be_arranged(task.campaign)
     with transaction.atomic():
         # Three who agreed may have left a place free.
         places = 0 if task.remaining else 1
         if not open_again({task.pk: places}):
             return False
+        Task.objects.filter(pk=task.pk).update(least_looks=F("overlap") - F("remaining") + 1)
         fresh = Task.objects.get(pk=task.pk)
         changed = {
             "state": (TaskState.DONE.value, fresh.state),
@@ -241,6 +243,15 @@ def ask_one_more(task: Task, by: User | None = None) -> bool:
     # It was put in order when it was open last.
     arranging.arrange(task.campaign, places=False, order=True)
     return True
+
+
+def _refuse_to_be_arranged(campaign: Campaign) -> None:
+    """What a change of places has left undone is done first: it would take a place back that is given now."""
+    arranging.arrange_the_rest(campaign)
+    left = arranging.unfinished(campaign)
+    if left and left.spec["places"]:
+        message = _("the places of campaign %(campaign)s are being arranged, expected that to be done first")
+        raise MisstepError(message % {"campaign": campaign.name})
 
 
 @transaction.atomic

@@ -47,8 +47,7 @@ def _settle_adaptively(task: Task, verdicts: Sequence[int | str], unheard: int) 
     most = max(Counter(verdicts).values(), default=0)
     # Whoever is not heard has a place too, but no say.
     places = task.overlap - unheard
-    # More places than the rule's own are for whom a reviewer asked: agreement closes none of them before they come.
-    if most >= AGREEING and (len(verdicts) >= places or places in ADAPTIVE_OVERLAPS):
+    if most >= AGREEING and len(verdicts) + unheard >= min(task.least_looks, task.overlap):
         _put(task, TaskState.DONE)
     elif len(verdicts) < places:
         _put(task, TaskState.OPEN)

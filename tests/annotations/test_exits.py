@@ -135,6 +135,8 @@ def test_a_place_that_three_who_agreed_left_free_is_the_one_more_persons(client)
     client.force_login(make_user("reviewer"))
     press(client, task)
     assert standing(task) == ("open", 5, 1)
+    settle(task, [0, 0, 0, 1])
+    assert standing(task) == ("open", 5, 1)
 
 
 def test_a_correction_takes_no_place_from_the_one_more_person(client) -> None:
@@ -149,6 +151,14 @@ def test_a_correction_takes_no_place_from_the_one_more_person(client) -> None:
     assert standing(task) == ("done", 4, 1)
 
 
+def test_three_who_agree_close_a_task_though_a_fourth_person_is_not_heard_any_more(client) -> None:
+    task, *_ = given_up(adaptive_overlap=True)
+    Task.objects.update(state="open", overlap=5, remaining=1)
+    task.refresh_from_db()
+    settle(task, [0, 0, 0], unheard=1)
+    assert standing(task) == ("done", 5, 1)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_places_that_were_still_to_be_arranged_are_so_before_one_more_person_is_asked(client) -> None:
     task, *_ = given_up()
@@ -157,6 +167,15 @@ def test_places_that_were_still_to_be_arranged_are_so_before_one_more_person_is_
     client.force_login(make_user("reviewer"))
     press(client, task)
     assert standing(task) == ("open", 2, 1)
+
+
+def test_nobody_is_asked_while_a_worker_is_to_arrange_the_places(client, monkeypatch) -> None:
+    monkeypatch.setattr("labelsite.campaigns.arranging.AT_ONCE", 0)
+    task, *_ = given_up()
+    arrange(task.campaign, places=True, order=False)
+    client.force_login(make_user("reviewer"))
+    assert "are being arranged" in press(client, task).content.decode()
+    assert standing(task) == ("done", 1, 0)
 
 
 def test_what_is_set_aside_or_archived_and_whoever_is_no_reviewer_opens_nothing(client) -> None:
