@@ -21,6 +21,7 @@ from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule
+from ml.targets.unlabelled import has_labels
 
 TOP = 2
 FILLED = 4
@@ -62,6 +63,9 @@ def preference_examples(
     """One example per problem that has at least one pair."""
     problems: dict[str, list[SnapshotRow]] = {}
     for row in rows:
+        if not has_labels(row):
+            counts["rows_without_target"] += 1
+            continue
         kept = row if choices.alternatives else replace(row, options=[])
         # By the very text that the model reads: a hash takes some different problems for one.
         problems.setdefault(row.problem, []).append(kept)

@@ -219,3 +219,11 @@ def test_a_preference_models_first_value_orders_steps_and_is_no_end():
     assert pairs_of(rows) == []
     half = [replace(row, automatic={**row.automatic, "correct": [1]}, is_correct=None) for row in rows]
     assert pairs_of(half) == [("a", "b", pytest.approx(0.6), 1.0)]
+
+
+def test_a_solution_that_was_kept_for_its_answer_alone_is_compared_with_none():
+    labelled = solution(["We add.", "So 5."], [16, 0], False)
+    bare = solution(["We add.", "So 7."], [0, 0], True, automatic=None)
+    (rows, counts) = label_rows([labelled], AUTOMATIC), Counter()
+    assert preference_examples([*rows, bare], STEPS, AUTOMATIC, PairChoices(), counts) == []
+    assert counts["rows_without_target"] == 1
