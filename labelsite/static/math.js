@@ -116,7 +116,7 @@ const ANSWER = ".answer";
 const PLAIN_WORD = /\p{L}{3,}|[\d})]\s+\p{L}{2}|\bor\b/u;
 
 // "2^10" and "10^-3" are no TeX, which would raise the first sign alone.
-const RAISES_LESS = /[\^_]\s*(?:[-+\u2212(]|\d{2})/;
+const RAISES_LESS = /[\^_]\s*(?:[-+\u2212](?=[\w(])|\(|\d{2})/;
 
 /** The pieces of an answer: data sets write one that is a formula without dollars, and then it is one whole. */
 function answerPieces(text) {

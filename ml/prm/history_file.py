@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ml.whole_file import whole_file
+from ml.whole_file import naming, whole_file
 
 NAME = "metrics.jsonl"
 Line = Mapping[str, float]
@@ -33,14 +33,14 @@ class HistoryFile:
         """Append the line of an update."""
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as stream:
+            with naming(self._path), self._path.open("a", encoding="utf-8") as stream:
                 self._last = stream.tell()
                 stream.write(_written(line))
 
     def amend(self, line: Line) -> None:
         """Put the line of the last update in the place of what was said of it before."""
         if self._path:
-            with self._path.open("r+", encoding="utf-8") as stream:
+            with naming(self._path), self._path.open("r+", encoding="utf-8") as stream:
                 stream.seek(self._last)
                 stream.truncate()
                 stream.write(_written(line))

@@ -44,7 +44,7 @@ CLASS_NAMES = ("wrong", "right", "neutral")
 LENGTH_OF_BEFORE = 2048
 NO_OUTCOME = (
     "--outcomes reads no solution by its answer, since every one that it could read has labels: `ml snapshot"
-    " --keep-unlabelled` keeps those without"
+    " --keep-unlabelled` keeps those without, and a curve draws none of these"
 )
 
 

@@ -37,6 +37,7 @@ DRAWN = """async (texts) => {
 ANSWERS = {
     **{text: [text] for text in (
         "\\frac{3}{4}", "x^2 + xy + y^2", "a_1", "90^\\circ", "\\text{Evelyn}", "\\left[-5, \\infty\\right)", "50\\%",
+        "\\mathbb{R}^+", "(-\\infty, 0^-)",
         "\\begin{pmatrix} 1 \\\\[2pt] 2 \\end{pmatrix}", "5\\sqrt{2}\\text{ cm}", "\\frac{1}{",
     )},
     "$\\frac{1}{2}$ of $x$": ["$\\frac{1}{2}$", "$x$"],
