@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -48,6 +49,11 @@ def main() -> None:
     if not TRACES.exists():
         raise SystemExit(f"{TRACES} is not there: nothing to judge on")
     strangers = data.written(work / "strangers.jsonl", 500, options.threshold_seed)
+    if options.judge:
+        # What is written beside a checkpoint is not written beside this one.
+        given = shutil.copytree(options.judge, work / "given", dirs_exist_ok=True)
+        write_json(options.out, {"models": {"given": _judged(given, strangers)}})
+        return
     narrow = ("--bf16",) if narrow_is_fast(options.device) else ()
     asked = ("--base", options.base, "--batch-size", options.batch_size, "--device", options.device)
     effort = (*EFFORT, *narrow, *asked)
@@ -60,20 +66,21 @@ def main() -> None:
         checkpoint = _folder(work, name, (*effort, *length))
         taught = ("--labels", "automatic", *effort, *length)
         data.trained(checkpoint, _snapshot(options), *taught, processes=options.processes)
-        found["models"][name] = {
-            "trained": from_card(checkpoint),
-            "strangers": on_its_own(checkpoint, strangers),
-            "traces": by_strangers(checkpoint, strangers, TRACES),
-        }
+        found["models"][name] = {"trained": from_card(checkpoint), **_judged(checkpoint, strangers)}
         print(name, json.dumps(found["models"][name]), flush=True)
     # The last one is the automatic labels' own.
     mean = data.averaged(_folder(work, "mean", (*effort, *length)), reader, checkpoint)
-    found["models"]["automatic, averaged with no labels"] = {
-        "strangers": on_its_own(mean, strangers),
-        "traces": by_strangers(mean, strangers, TRACES),
-    }
+    found["models"]["automatic, averaged with no labels"] = _judged(mean, strangers)
     found["automatic, then people's labels of half of the traces"] = _with_people(work, strangers, checkpoint)
     write_json(options.out, found)
+
+
+def _judged(checkpoint: Path, strangers: Path) -> dict[str, Any]:
+    """What it says of strangers, each half by the threshold of the other, and of the traces by that of strangers."""
+    return {
+        "strangers": on_its_own(checkpoint, strangers),
+        "traces": by_strangers(checkpoint, strangers, TRACES),
+    }
 
 
 def _snapshot(options: argparse.Namespace) -> Path:
@@ -136,6 +143,12 @@ def _options() -> argparse.Namespace:
         "--second-opinion",
         type=Path,
         help="an earlier model's checkpoint, instead of the base without labels",
+    )
+    parser.add_argument(
+        "--judge",
+        type=Path,
+        metavar="DIR",
+        help="a finished checkpoint, which is judged alone: nothing is trained",
     )
     parser.add_argument(
         "--processes", type=int, default=1, help="side by side, to label and to train; the results are one's"
