@@ -40,6 +40,8 @@ _ASIDE = re.compile(
     r"(?<=[^\s(])[ \t]{1,4}\((?:(?P<word>[^\W\d_]{3,})[ ,]|(?:as|by|so|to|we) [^\W\d_]{3})[^()]*\)[.!*]*$"
     r"|;[ \t]{1,4}(?P<next>[^\W\d_]{3,})\b[^\d=$\\;:]*$"
 )
+# A unit has none.
+_VERB = re.compile(r"\b(?:is|are|was|were|be|been|has|have|had)\b", re.IGNORECASE)
 _BEGINS_A_VALUE = re.compile(r"[-+*(]*[$\\\d]|\w[ \t]*=")
 # A description may end in the answer: a value, or the word before one.
 _NO_VALUE_FOLLOWS = r"(?!.*(?:[$=\\]|\b(?:is|equals)\b|[,:][ \t]*[-+(]*\d))"
@@ -103,7 +105,9 @@ def read_sentence(rest: str) -> str:
 
 def _without_aside(value: str) -> str:
     aside = _ASIDE.search(value)
-    if aside is None or changes_a_number(aside["word"] or aside["next"] or "") or is_measured(value):
+    if aside is None or changes_a_number(aside["word"] or aside["next"] or ""):
+        return value
+    if is_measured(value) and not _VERB.search(aside[0]):
         return value
     return value[: aside.start()]
 

@@ -26,7 +26,8 @@ from labelsite.snapshots.exports import (
 from labelsite.snapshots.freezing import freeze_or_queue, start_freeze
 from labelsite.snapshots.models import Snapshot
 
-LINES = {(200, JSON_LINES): OpenApiTypes.STR}
+# What stands on the disk may not be what was frozen.
+LINES = {(200, JSON_LINES): OpenApiTypes.STR, 500: ProblemSerializer}
 
 
 def _get_snapshot(pk: int) -> Snapshot:

@@ -91,7 +91,7 @@ def test_runs_of_estimates_and_scores_are_listed_the_newest_first(
         checkpoint.pk,
         "queued",
     )
-    assert (elsewhere["campaign"], elsewhere["checkpoint"], elsewhere["state"]) == (None, None, None)
+    assert (elsewhere["campaign"], elsewhere["checkpoint"], elsewhere["state"]) == (None, None, "done")
 
 
 def test_lists_of_runs_ask_as_much_for_many_as_for_one(reviewer: APIClient, django_assert_max_num_queries):

@@ -40,7 +40,7 @@ QUESTIONS = {"campaigns:sections": "?generator=&count=1#found"}
 # Of each app, what answers a reader's GET with no page: it takes a POST, leads on, or gives a file or a part of a page.
 NO_PAGE = {
     "accounts": "create_token keys language login logout new_password password revoke_token theme update_person",
-    "annotations": "draft heartbeat import_discard import_start next reopen revise submit task_kind undo",
+    "annotations": "draft heartbeat import_discard import_start next one_more reopen revise submit task_kind undo",
     "autolabels": "cancel decide_answer export_run export_tree node open_trees resume",
     "campaigns": "archive arrangement choose_section delete member_sections member_state mine pause pick_section"
     " rename_section reorder",
@@ -143,6 +143,7 @@ def filled_site(reader: User) -> Samples:
             "accounts": {"pk": annotator.pk},
         },
         {
+            "annotations:one_more": {"task_id": first.pk},
             "annotations:task_kind": {"pk": campaign.pk, "task_id": first.pk},
             "autolabels:run": {"pk": campaign.estimate_run_id},
             "autolabels:decide_answer": {"answer": disputed.pk},

@@ -31,9 +31,9 @@ def test_an_older_run_that_ends_last_leaves_the_newer_one_where_it_is_until_a_pe
         start_campaign_estimates(campaign, None, "math-shepherd", "pocket", rollouts=1, seed=seed)
         for seed in (0, 1)
     )
-    run_here(newer.job)
+    run_here(newer.shards.get().job)
     assert standing() == newer
-    run_here(older.job)
+    run_here(older.shards.get().job)
     older.refresh_from_db()
     assert older.loaded_at and standing() == newer
     services.use_run(campaign, older)

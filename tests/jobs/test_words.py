@@ -83,7 +83,8 @@ def test_a_finished_import_leads_to_its_campaign_and_says_how_long_it_took(clien
 @pytest.mark.django_db
 def test_a_finished_search_leads_to_its_run(client: Client) -> None:
     job = done(verb="autolabel", result={"out": "/srv/out", "counts": {"items": 5, "steps": 30}})
-    run = make_estimate_run(job=job)
+    run = make_estimate_run()
+    run.shards.create(number=0, size=5, job=job)
     page = page_of(client, job)
     assert f'href="{reverse("autolabels:run", args=[run.pk])}">Open the run</a>' in page
     assert "/srv/out" not in page and "&#x27;items&#x27;" not in page

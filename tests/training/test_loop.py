@@ -51,7 +51,7 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     campaign = pocket_campaign(count=40, annotator=annotator, labelled=30)
 
     estimates = start_campaign_estimates(campaign, None, "math-shepherd", "pocket", rollouts=2, seed=0)
-    run(estimates.job)
+    run(estimates.shards.get().job)
     campaign = Campaign.objects.get(pk=campaign.pk)
     estimates.refresh_from_db()
     assert campaign.estimate_run_id == estimates.pk
