@@ -117,7 +117,9 @@ def test_answers_are_set_on_the_pages_of_annotator_and_reviewer(watched: Watched
     task = make_task(campaign, solution)
     watched.annotate(campaign, annotator)
     assert watched.page.get_attribute("#answer [data-source]", "data-source") == "\\frac{3}{4}"
-    annotation = make_annotation(make_task(campaign, make_solution(["One."], answer="y^2")), annotator, (1,))
+    # Of this campaign the page would take the next task into the annotator's hands.
+    seen = make_task(make_campaign(members=[annotator]), make_solution(["One."], answer="y^2"))
+    annotation = make_annotation(seen, annotator, (1,))
     watched.go(f"/annotate/annotation/{annotation.pk}/second-look/")
     assert watched.page.get_attribute(".answer-line [data-source]", "data-source") == "y^2"
     watched.log_in(make_user("reviewer").username)
