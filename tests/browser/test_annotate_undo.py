@@ -27,6 +27,7 @@ def test_two_quick_undos_on_a_slow_line_open_the_submission_once_and_the_page_go
     watched.submit_first(campaign, annotator)
     held: list[Route] = []
     page.route("**/undo/", lambda route: held.append(route))
+    watched.idle()
     with page.expect_request("**/undo/"):
         watched.press("u u", while_busy=True)
     page.wait_for_timeout(200)
