@@ -9,17 +9,11 @@ measures on.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from ml.formats import read
-from ml.snapshot import SnapshotRow, split_of, write_snapshot
-from ml.targets import LabelRule, label_rows
 from tests.benchmarks.support.commands import ml
 from tests.data import ROOT
 
-SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 SEED = 11
 # What reads arithmetic without a label, taught gently where mistakes stand.
 EFFORT = (
@@ -42,35 +36,13 @@ def guide(
         given = ("--solutions", sampled, "--format", "misstep", "--method", "math-shepherd")
         ml("autolabel", *given, "--rollouts", rollouts, "--out", estimates)
     if not snapshot.exists():
-        rows = label_rows(_rows(sampled, estimates / "estimates.jsonl"), LabelRule("automatic"))
-        write_snapshot(snapshot, rows, name="pocket: automatic labels", labels="automatic")
+        given = ("--solutions", sampled, "--format", "misstep", "--estimates", estimates / "estimates.jsonl")
+        named = ("--labels", "automatic", "--name", "pocket: automatic labels")
+        ml("snapshot", *given, *named, "--out", snapshot)
     if not (checkpoint / "card.json").exists():
         given = ("--snapshot", snapshot, "--labels", "automatic", "--steps", steps)
         ml("train", *given, *EFFORT, "--out", checkpoint)
     return checkpoint
-
-
-def _rows(sampled: Path, estimates: Path) -> Iterator[SnapshotRow]:
-    """Solutions with the search's evidence, split by problem; no person has a say."""
-    known = {line["id"]: line["steps"] for line in map(json.loads, estimates.open(encoding="utf-8"))}
-    for labelled in read(sampled, "misstep"):
-        solution = labelled.solution
-        steps = list(solution.steps)
-        if not steps or solution.id not in known:
-            continue
-        yield SnapshotRow(
-            id=solution.id,
-            problem_id=solution.problem.id,
-            problem=solution.problem.text,
-            steps=steps,
-            split=split_of(solution.problem.text),
-            labels=[None] * len(steps),
-            label_source=[None] * len(steps),
-            answer=solution.problem.answer,
-            final_answer=solution.final_answer,
-            is_correct=solution.is_correct,
-            automatic={name: [step.get(name) for step in known[solution.id]] for name in SERIES},
-        )
 
 
 def main() -> None:
