@@ -23,8 +23,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ml.evaluation.judged import half_of
 from ml.records import LabelledSolution
-from ml.snapshot import SnapshotRow
+from ml.snapshot import SnapshotRow, problem_hash
 from ml.targets import LabelRule, label_rows
 from tests.benchmarks.support import pocket_snapshots as data
 from tests.benchmarks.support.choices import OUTCOMES, best_of_n
@@ -190,7 +191,7 @@ def _half(files: Files) -> Iterator[SnapshotRow]:
     """People labelled the solutions of every second problem, the search those of every one."""
 
     def people(labelled: LabelledSolution) -> dict[str, Any] | None:
-        return data.annotated(labelled) if data.half_of(labelled.solution.problem.text) else None
+        return data.annotated(labelled) if half_of(problem_hash(labelled.solution.problem.text)) else None
 
     return chain.from_iterable(data.rows(part, estimates, people) for part, estimates in files.parts)
 

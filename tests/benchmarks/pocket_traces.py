@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.devices import narrow_is_fast
+from ml.evaluation.judged import half_of
+from ml.snapshot import problem_hash
 from ml.targets import LabelRule
 from tests.benchmarks.support import pocket_snapshots as data
 from tests.benchmarks.support.commands import write_json
@@ -110,7 +112,7 @@ def _with_people(work: Path, strangers: Path, before: Path) -> dict[str, Any]:
     parts = [work / f"traces-{half}.jsonl" for half in (0, 1)]
     lines = TRACES.read_text(encoding="utf-8").splitlines(keepends=True)
     for half, part in enumerate(parts):
-        own = [line for line in lines if data.half_of(json.loads(line)["input"]) == half]
+        own = [line for line in lines if half_of(problem_hash(json.loads(line)["input"])) == half]
         part.write_text("".join(own), encoding="utf-8")
     found: dict[str, Any] = {}
     for half, part in enumerate(parts):

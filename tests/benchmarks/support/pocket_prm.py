@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml.agreement import auc
 from ml.evaluation.best_of_n import Pool, table
 from ml.evaluation.first_mistake import best_threshold, harmonic, predict
+from ml.evaluation.judged import half_of
 from ml.evaluation.pools import group_answers
 from ml.evaluation.step_curves import judged_steps
 from ml.prm.bases import HeadSettings, open_base
@@ -124,7 +125,7 @@ def _mean_f1(counts: NDArray[np.int64]) -> float:
 def _exact_by_problem(
     test: Sequence[Unlabelled], scores: Sequence[Sequence[float | None]], truths: Sequence[int | None]
 ) -> list[list[int]]:
-    halves = [int(problem_hash(one.row.problem), 16) // 10 % 2 for one in test]
+    halves = [half_of(problem_hash(one.row.problem)) for one in test]
     thresholds = [
         best_threshold(
             [s for s, half in zip(scores, halves, strict=True) if half != own],

@@ -14,11 +14,11 @@ from ml.pocket.checker import first_mistake
 from ml.pocket.problems import expression_of, generate
 from ml.pocket.writer import write_freely
 from ml.records import FinishReason, LabelledSolution
-from ml.snapshot import SnapshotRow, problem_hash, write_snapshot
+from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets import LabelRule, label_rows
+from ml.targets.series import SERIES
 from tests.benchmarks.support.commands import ml
 
-SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 # What people say of a solution, as a snapshot row's evidence; None where nobody looked at it.
 People = Callable[[LabelledSolution], dict[str, Any] | None]
 
@@ -127,11 +127,6 @@ def annotated(labelled: LabelledSolution) -> dict[str, Any]:
     """The file's own annotation: the checker's word on pocket problems, people's on real traces."""
     assert labelled.annotation is not None
     return verdict(labelled.annotation.first_mistake, len(labelled.solution.steps))
-
-
-def half_of(problem: str) -> int:
-    """Which half of all problems one belongs to, by its hash: 0 or 1."""
-    return int(problem_hash(problem), 16) // 10 % 2
 
 
 def frozen(folder: Path, rows: Iterable[SnapshotRow], rule: LabelRule) -> Path:
