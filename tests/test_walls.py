@@ -45,7 +45,6 @@ BELOW = (
     "ml/pocket/policy",
     "ml/pocket/taller.py",
     "ml/pocket/training",
-    "ml/pocket/wider.py",
 )
 
 

@@ -30,7 +30,6 @@ from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.taller import taller
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
-from ml.pocket.wider import wider
 from ml.prm.compiling import compile_layers
 from ml.prm.tokenization import POCKET_CONTEXT, StepTokenizer, pocket_layout, pocket_tokenizer
 from ml.progress import Progress, print_result
@@ -130,21 +129,19 @@ def train(
 
 
 def _started(vocabulary: int, hidden: int, layers: int, resume: Path | None) -> LlamaForCausalLM:
-    """Random weights, or those to go on from, as wide and with as many layers as is asked for.
+    """Random weights, or those to go on from, with as many layers as is asked for.
 
-    Raises MisstepError for less than the weights have.
+    Raises MisstepError for another width than the weights have, or fewer layers.
     """
     if resume is None:
         return LlamaForCausalLM(configuration(vocabulary, hidden, layers))
     known = LlamaConfig.from_pretrained(resume)
-    if known.hidden_size > hidden:
+    if known.hidden_size != hidden:
         raise MisstepError(
-            f"--hidden {hidden} with weights of width {known.hidden_size}, expected as much or more"
+            f"--hidden {hidden} with --resume {resume}, expected its width {known.hidden_size}"
         )
     model = LlamaForCausalLM(known)
     model.load_state_dict(load_file(resume / "model.safetensors"), strict=False)
-    if known.hidden_size < hidden:
-        model = wider(model, configuration(vocabulary, hidden, known.num_hidden_layers))
     return model if known.num_hidden_layers == layers else taller(model, layers)
 
 
@@ -218,7 +215,7 @@ def main() -> None:
     parser.add_argument(
         "--resume",
         type=Path,
-        help="start from this checkpoint's weights; more --layers begin as copies, and more --hidden as nothing",
+        help="start from this checkpoint's weights, whose width --hidden has to be; more --layers begin as copies",
     )
     parser.add_argument("--course", choices=COURSES, default="careless", help="a policy's, or a reader's")
     parser.add_argument("--seed", type=int, default=0)
