@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +22,6 @@ def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
     yield var
     shutil.rmtree(short)
-
-
-def test_a_deep_folder_remembers_its_short_private_place_for_sockets(deep: Path) -> None:
-    place = socket_folder(deep)
-    assert socket_folder(deep) == place and stat.S_IMODE(place.stat().st_mode) == 0o700
 
 
 def test_a_copy_of_a_deep_folder_never_reaches_the_sockets_of_the_original(deep: Path) -> None:
