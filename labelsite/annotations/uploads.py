@@ -42,7 +42,6 @@ class Upload:
     id: str
     name: str
     size: int
-    uploaded_by: int | None
     campaign: str = ""
 
     @property
@@ -54,7 +53,7 @@ def _folder() -> Path:
     return Path(settings.MEDIA_ROOT)
 
 
-def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, campaign: str = "") -> Upload:
+def keep(name: str, chunks: Iterable[bytes], campaign: str = "") -> Upload:
     """Write an upload to disk piece by piece. Raises MisstepError if it is too large or the disk is full."""
     identity = str(uuid.uuid4())
     partial = _folder() / f"{identity}.partial"
@@ -62,7 +61,7 @@ def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, ca
         _folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         forget_old()
         size = _write(partial, chunks)
-        upload = Upload(identity, name[:200], size, uploaded_by.pk if uploaded_by else None, campaign)
+        upload = Upload(identity, name[:200], size, campaign)
         _facts(identity).write_text(json.dumps(asdict(upload)))
         sync(_facts(identity))
         os.replace(partial, upload.path)

@@ -41,7 +41,7 @@ class Imports(Endpoint):
         return Response(JobSerializer(job).data, status=202)
 
     def _start(self, given: Mapping[str, Any]) -> Job:
-        upload = uploads.keep(given["file"].name, given["file"].chunks(), self.person, given["campaign"])
+        upload = uploads.keep(given["file"].name, given["file"].chunks(), given["campaign"])
         format = given.get("format") or formats.guess(upload.path)
         if format is None:
             try:

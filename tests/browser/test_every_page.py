@@ -113,9 +113,7 @@ def filled_site(reader: User) -> Samples:
     campaign.estimate_run.cost = {"decided_answers": 2, "unanswered": 2}
     campaign.estimate_run.save()
     make_token(reader, "export_" * 10)
-    file = uploads.keep(
-        f"lines_{WORD}.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader
-    )
+    file = uploads.keep(f"lines_{WORD}.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'])
     job = make_job(
         state=JobState.FAILED,
         error=f"no space left on device: /var/lib/misstep/{'x' * 90}",

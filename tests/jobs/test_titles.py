@@ -22,7 +22,7 @@ def test_each_reader_meets_a_job_in_their_own_language_whoever_started_it(client
     admin = make_user("admin")
     client.force_login(admin)
     with translation.override(maker):
-        job = start_import(Upload("1", "50%(x)s.jsonl", 3, None), "misstep", "C", admin)
+        job = start_import(Upload("1", "50%(x)s.jsonl", 3), "misstep", "C", admin)
     for language, words in (("en", "Import 50%(x)s.jsonl"), ("ko", "50%(x)s.jsonl 가져오기")):
         said = {"accept-language": language}
         for page in (reverse("jobs:list"), reverse("jobs:detail", args=[job.pk])):
