@@ -23,7 +23,7 @@ from labelsite.asked import page_below
 from labelsite.campaigns.access import takes_changes
 from labelsite.campaigns.models import Exposure, TaskKind
 
-PAGE = 25
+PAGE, DAYS = 25, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ def submitted(user: User) -> QuerySet[Annotation]:
     return Annotation.objects.filter(annotator=user, revision=1)
 
 
-def days(user: User, limit: int = 14) -> list[Day]:
+def days(user: User) -> list[Day]:
     """The person's last days with work, newest first: how many, and the mean seconds for one."""
     rows = (
         submitted(user)
         .annotate(day=TruncDate("created_at"))
         .values("day")
         .annotate(count=Count("id"), mean=Avg("total_time_ms"))
-        .order_by("-day")[:limit]
+        .order_by("-day")[:DAYS]
     )
     return [
         Day(row["day"], row["count"], None if row["mean"] is None else row["mean"] / 1000) for row in rows

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 NONE, UNKNOWN = -1, -2
-
-
-def named_sql(row: str) -> str:
-    """The 0-based step in SQL, for the row of `autolabels_solutionestimate` that `row` names in the statement.
-
-    NONE for no mistake, UNKNOWN where the run did not estimate the solution, or left a step before any known mistake
-    without a label: it may be the first one. A step without rollouts may have a label that its neighbours imply.
-    """
-    return f"""CASE WHEN {row}.id IS NULL THEN {UNKNOWN}
-        WHEN {row}.first_mistake IS NOT NULL THEN {row}.first_mistake
-        WHEN {row}.is_known THEN {NONE} ELSE {UNKNOWN} END"""
+# The 0-based step in SQL, for the row of `autolabels_solutionestimate` that is called `e` in the statement. NONE for no
+# mistake, UNKNOWN where the run did not estimate the solution, or left a step before any known mistake without a label:
+# it may be the first one. A step without rollouts may have a label that its neighbours imply.
+NAMED = f"""CASE WHEN e.id IS NULL THEN {UNKNOWN}
+    WHEN e.first_mistake IS NOT NULL THEN e.first_mistake
+    WHEN e.is_known THEN {NONE} ELSE {UNKNOWN} END"""

@@ -80,7 +80,7 @@ class SolutionEstimate(models.Model):
 
     @property
     def named(self) -> int:
-        """The 0-based step of the first mistake, NONE or UNKNOWN, as `first_mistakes.named_sql` has it in SQL."""
+        """The 0-based step of the first mistake, NONE or UNKNOWN, as `first_mistakes.NAMED` has it in SQL."""
         if self.first_mistake is not None:
             return self.first_mistake
         return NONE if self.is_known else UNKNOWN

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from labelsite.annotations.known_answers import CHECKER_NAME, counts_sql
 from labelsite.annotations.models import first_mistake_sql
-from labelsite.autolabels.first_mistakes import named_sql
+from labelsite.autolabels.first_mistakes import NAMED
 
 # Steps that a person wrote are the solution itself where it was imported as they finished it: they did not leave that.
 FIRST_MISTAKE = f"""
@@ -50,7 +50,7 @@ GOLD = f"""
             CASE WHEN m.named = ANY(t.gold) THEN m.named ELSE t.gold[1] END AS first
         FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
         LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
-        CROSS JOIN LATERAL (SELECT {named_sql("e")} AS named) m
+        CROSS JOIN LATERAL (SELECT {NAMED} AS named) m
         WHERE t.campaign_id = %(campaign)s AND cardinality(t.gold) > 0
     ) g
 """

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.autolabels.first_mistakes import NONE, UNKNOWN, named_sql
+from labelsite.autolabels.first_mistakes import NAMED, NONE, UNKNOWN
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison.against import EVERYBODY, Against
@@ -36,13 +36,12 @@ WITHOUT_RUN = (Kind.PEOPLE, Kind.UNMARKED)
 
 
 # `a.first` is a person's first mistake (-1: none), `e.first_mistake` the run's (null: none, or nobody knows).
-RUN = named_sql("e")
 CONDITIONS = {
     Kind.PEOPLE: "b.first <> a.first",
-    Kind.ANY: f"{RUN} NOT IN ({UNKNOWN}, a.first)",
+    Kind.ANY: f"{NAMED} NOT IN ({UNKNOWN}, a.first)",
     Kind.EARLIER: "a.first >= 0 AND e.first_mistake < a.first",
     Kind.LATER: "a.first >= 0 AND e.first_mistake > a.first",
-    Kind.MISSES: f"a.first >= 0 AND {RUN} = {NONE}",
+    Kind.MISSES: f"a.first >= 0 AND {NAMED} = {NONE}",
     Kind.INVENTS: "a.first < 0 AND e.first_mistake IS NOT NULL",
     Kind.UNMARKED: "s.is_correct IS FALSE",
 }
@@ -66,7 +65,7 @@ UNDECIDED = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task of the list: what people said, what the run said (as `named_sql`), whether a reviewer has decided."""
+    """One task of the list: what people said, what the run said (as `NAMED`), whether a reviewer has decided."""
 
     task: Task
     people: Sequence[int | None]

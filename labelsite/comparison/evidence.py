@@ -15,7 +15,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from labelsite.autolabels.first_mistakes import NONE, UNKNOWN, named_sql
+from labelsite.autolabels.first_mistakes import NAMED, NONE, UNKNOWN
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison.against import EVERYBODY, Against
@@ -45,7 +45,7 @@ LOOKS: Columns = {
 SOLUTIONS: Columns = {
     "task": Column("t.id"),
     "is_correct": Column("COALESCE(s.is_correct::int, -1)", 2, -1),
-    "machine": Column(named_sql("e"), 16, UNKNOWN),
+    "machine": Column(NAMED, 16, UNKNOWN),
     "steps": Column("COALESCE(cardinality(e.q_values), 0)", 15),
     "has_own_soft": Column("COALESCE((e.soft_values IS DISTINCT FROM e.q_values)::int, 0)", 1),
 }
