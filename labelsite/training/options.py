@@ -16,7 +16,6 @@ from labelsite.training.models import Checkpoint
 from ml.bounds import Bounds
 from ml.commands.once import RefusingParser
 from ml.commands.train import parser
-from ml.commands.train_refusals import refuse_contradictions
 from ml.errors import MisstepError
 
 # What a run has besides its configuration, and what belongs to the machine that trains.
@@ -100,8 +99,8 @@ def arguments_of(chosen: Mapping[str, Any]) -> list[str]:
 
 
 def refuse_what_the_command_would(arguments: list[str]) -> None:
-    """Raises MisstepError for arguments that would end the job before it has begun."""
-    refuse_contradictions(_checker().parse_args(arguments))
+    """Raises MisstepError for values that would end the job before it has begun."""
+    _checker().parse_args(arguments)
 
 
 def _texts(name: str, value: object) -> list[str]:

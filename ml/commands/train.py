@@ -19,7 +19,7 @@ from ml.commands.train_options import (
     usual_learning_rate,
 )
 from ml.commands.train_refusals import refuse_contradictions
-from ml.errors import MisstepError, NotAvailable
+from ml.errors import NotAvailable
 from ml.progress import print_result
 from ml.targets.rules import CHOICES
 from ml.training_choices import OBJECTIVES
@@ -122,7 +122,7 @@ def request_from(options: argparse.Namespace) -> Any:
     from ml.prm.request import OUTPUTS, Request
     from ml.prm.training_settings import TrainingSettings
 
-    refuse_contradictions(options)
+    refuse_contradictions(options, parser().get_default)
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
     examples = _alike(ExampleSettings, options) | {
         "outputs": outputs,
@@ -171,21 +171,16 @@ def _learning_rate(options: argparse.Namespace) -> float:
 
 
 def _second_opinion(options: argparse.Namespace) -> SecondOpinion | None:
-    """Raises MisstepError for thresholds of an opinion that nobody is asked for."""
     from ml.prm.second_opinion import SecondOpinion
 
+    if options.second_opinion is None:
+        return None
     given = {name: getattr(options, f"second_opinion_{name}") for name in ("sure", "doubtful")}
     given = {name: value for name, value in given.items() if value is not None}
-    if options.second_opinion is None:
-        if given:
-            raise MisstepError(f"--second-opinion-{next(iter(given))}, expected --second-opinion with it")
-        return None
     return SecondOpinion(options.second_opinion, **given)
 
 
 def _target_tokens(options: argparse.Namespace, outputs: int) -> tuple[str, ...]:
-    if options.target_tokens and options.head != "tokens":
-        raise MisstepError("--target-tokens without --head tokens, expected both")
     if options.head != "tokens":
         return ()
     return tuple(options.target_tokens or TARGET_TOKENS[:outputs])

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ml.bounds import ABOVE_ZERO, AMOUNT, BELOW_ONE, LENGTH, WHOLE
+from ml.bounds import ABOVE_ZERO, AMOUNT, BELOW_ONE, LENGTH, SHARE, WHOLE
 from ml.commands import device_option, pair_options, rule_options
 from ml.errors import MisstepError
 from ml.training_choices import DOUBTFUL, HEADS, NAMED_BASES, OPTIMIZERS, PREFERENCE_OUTPUTS, SURE, TREES
@@ -48,13 +48,13 @@ def label_arguments(group: Any) -> None:
     )
     group.add_argument(
         "--second-opinion-sure",
-        type=float,
+        type=SHARE,
         metavar="SCORE",
         help=f"score above which a mistake that rollouts name is not believed (default: {SURE:g})",
     )
     group.add_argument(
         "--second-opinion-doubtful",
-        type=float,
+        type=SHARE,
         metavar="SCORE",
         help=f"score below which a step that rollouts call right is not believed (default: {DOUBTFUL:g})",
     )

@@ -27,7 +27,7 @@ from ml.prm.tokenization import (
     pocket_layout,
     pocket_tokenizer,
 )
-from ml.training_choices import FROM_SCRATCH, NAMED_BASES
+from ml.training_choices import NAMED_BASES
 
 # The pocket policy spends its layers on what comes next; two more compare that with what was written.
 POCKET_EXTRA_LAYERS = 2
@@ -104,21 +104,14 @@ def open_base(
     plain_length: the context of a folder that says none, where no `maximum_length` is asked for (None: all that the
     base has).
     Raises MisstepError for a folder that holds no readable model, or a checkpoint that is not whole, for target tokens
-    that it cannot say, for texts that a pocket reader cannot say, and for `from_scratch` and `extra_layers` where they
-    would do nothing.
+    that it cannot say, for texts that a pocket reader cannot say, and for `extra_layers` on weights that turn out to be
+    random.
     """
     torch.manual_seed(seed)
-    if from_scratch and name not in FROM_SCRATCH:
-        raise MisstepError(f"--from-scratch with --base {name}, expected {' or '.join(FROM_SCRATCH)} with it")
     if name not in NAMED_BASES:
-        if extra_layers and not is_packed:
-            raise MisstepError("--extra-layers with --unpacked, expected one of them")
         base = _from_folder(Path(name), head, maximum_length, is_packed, plain_length)
         return _with_layers(base, extra_layers or 0, head)
-    if not is_packed:
-        raise MisstepError(f"--unpacked with --base {name}, expected a model's folder with it")
     if name == "small":
-        _refuse_layers_on_random_weights(name, extra_layers)
         return _small(texts, head, maximum_length)
     weights = None if from_scratch else shipped_folder(name)
     layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)

@@ -26,7 +26,7 @@ from ml.prm.curve_samples import Sample, by_problem, counted, held_out, with_lab
 from ml.prm.distributed import Group
 from ml.prm.out_folder import states_of, writing_alone
 from ml.prm.preparing import LENGTH_OF_BEFORE, prepare
-from ml.prm.request import Request, opened, refuse_contradictions, with_rule
+from ml.prm.request import Request, opened, with_rule
 from ml.prm.run import fit
 from ml.prm.score import TOKENS_PER_ROW, Scorer, Unscored
 from ml.progress import Progress
@@ -62,7 +62,6 @@ def measure_curve(request: Request, plan: Plan, settings: Mapping[str, Any]) -> 
 
     Raises MisstepError before the first model where a kind of labels or the held-out rows cannot be had.
     """
-    refuse_contradictions(request)
     refuse_missing_device(request.device)
     with Group.joined(request.device) as group, writing_alone(request.out, group):
         if group.size > 1:

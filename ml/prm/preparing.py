@@ -172,16 +172,11 @@ def _targets(base: Base, request: Request, group: Group) -> Sequence[str]:
 
 
 def _refuse_frozen_draws(base: Base) -> None:
-    """Raises MisstepError for adapters on weights that were only drawn: frozen, they stay as they were drawn."""
+    """Raises MisstepError for adapters on weights that turn out to be drawn: frozen, they stay as they were drawn."""
     if base.origin["weights"] == "random":
         raise MisstepError(
             f"--lora on random weights (--base {base.origin['name']}), which it would leave random, expected given"
             " weights, or no --lora"
-        )
-    if extra := base.origin.get("extra_layers"):
-        raise MisstepError(
-            f"--lora with {extra} fresh layers on top of --base {base.origin['name']}, which it would leave as they"
-            " were drawn, expected --extra-layers 0, or no --lora"
         )
 
 

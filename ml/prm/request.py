@@ -18,7 +18,7 @@ from ml.prm.training_settings import TrainingSettings
 from ml.snapshot import Snapshot, read_snapshot
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, option_of, unseen_parts
-from ml.training_choices import CLASSIFYING, NAMED_BASES
+from ml.training_choices import NAMED_BASES
 
 # Where an outcome may be read by the likelihood head, and what its reading is called then.
 PRODUCTS = {"last": "product", "steps": "products"}
@@ -116,32 +116,6 @@ def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:
     return replace(request, rule=frozen_rule(manifest, labels), use_frozen_labels=True)
 
 
-def refuse_contradictions(request: Request) -> None:
-    """Raises MisstepError for two options of which one would undo the other."""
-    if request.trees == "problem":
-        if request.examples.objective == "preference":
-            raise MisstepError(
-                "--trees problem with objective preference, whose examples are problems already"
-            )
-        tokens = request.examples.outcome_tokens
-        if tokens in ("steps", "all") and request.examples.weighting != "path":
-            # A token that stands once for several solutions would weigh as one of them.
-            raise MisstepError(
-                f"--trees problem with --outcome-tokens {tokens}, expected --weighting path with them"
-            )
-    if request.second_opinion and request.examples.objective != "classifier":
-        raise MisstepError(
-            f"--second-opinion with objective {request.examples.objective}, expected classifier"
-        )
-    if request.is_sharded and not request.is_packed:
-        # Every forward gathers the split weights in all processes, and their paths are not equally many.
-        raise MisstepError("--unpacked with --shard, expected one of them")
-    if request.training.validate_every and request.is_sharded:
-        raise MisstepError("--validate-every with --shard, expected one of them")
-    if request.training.optimizer == "muon" and request.is_sharded:
-        raise MisstepError("--optimizer muon with --shard, expected one of them")
-
-
 def refuse_lost_neutrals(rule: LabelRule, outputs: int) -> None:
     """Raises MisstepError for a class of their own for ratings of 0 that the rule drops, calls mistakes or averages.
 
@@ -171,34 +145,16 @@ def refuse_values_as_chances(rule: LabelRule, objective: str) -> None:
 
 
 def head_settings(request: Request) -> HeadSettings:
-    """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
-    objective = request.examples.objective
-    if request.target_tokens and objective not in CLASSIFYING:
-        raise MisstepError(f"--head tokens with objective {objective}, expected {' or '.join(CLASSIFYING)}")
-    is_likelihood = request.head == "likelihood"
-    if is_likelihood and objective not in CLASSIFYING:
-        raise MisstepError(
-            f"--head likelihood with objective {objective}, expected {' or '.join(CLASSIFYING)}"
-        )
-    if is_likelihood and request.is_sharded:
-        raise MisstepError("--head likelihood with --shard, expected one of them")
-    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request), objective)
+    """The head that was asked for."""
+    examples = request.examples
+    return HeadSettings(examples.outputs, request.target_tokens, tolerance(request), examples.objective)
 
 
 def tolerance(request: Request) -> float | None:
-    """What was asked for, else what the base was trained with, else the usual one; None for another head.
-
-    Raises MisstepError for a tolerance of another head, and for one below 0.
-    """
+    """What was asked for, else what the base was trained with, else the usual one; None for another head."""
     if request.head != "likelihood":
-        if request.tolerance is not None:
-            raise MisstepError(f"--tolerance {request.tolerance:g}, expected --head likelihood with it")
         return None
-    if request.tolerance is None:
-        return _tolerance_of(Path(request.base))
-    if not 0.0 <= request.tolerance < float("inf"):
-        raise MisstepError(f"--tolerance {request.tolerance:g}, expected 0 or more")
-    return request.tolerance
+    return _tolerance_of(Path(request.base)) if request.tolerance is None else request.tolerance
 
 
 def _tolerance_of(base: Path) -> float:
@@ -216,30 +172,15 @@ def earlier_models(request: Request) -> list[Path]:
 
 
 def example_settings(request: Request) -> ExampleSettings:
-    """An outcome that is read at the tokens that came is the product of them, up to where it is read.
-
-    Raises MisstepError where outcomes should stand in for labels and the head cannot read both, and where it
-    should read every token's outcome by itself.
-    """
+    """An outcome that is read at the tokens that came is the product of them, up to where it is read."""
     chosen = request.examples
-    if chosen.outcomes and (request.head != "likelihood" or chosen.objective != "classifier"):
-        raise MisstepError("--outcomes, expected --objective classifier --head likelihood with it")
     if request.head != "likelihood":
         return chosen
-    if chosen.outcome_tokens not in PRODUCTS:
-        raise MisstepError(
-            f"--outcome-tokens {chosen.outcome_tokens}, expected {' or '.join(PRODUCTS)} with --head likelihood"
-        )
     return replace(chosen, outcome_tokens=PRODUCTS[chosen.outcome_tokens])
 
 
 def language_weight(request: Request) -> float:
-    """What was asked for, or 1 for the likelihood head, whose logits stay a language model's by it.
-
-    Raises MisstepError for a weight where the head does not predict tokens.
-    """
+    """What was asked for, or 1 for the likelihood head, whose logits stay a language model's by it."""
     if request.language_weight is None:
         return 1.0 if request.head == "likelihood" else 0.0
-    if request.language_weight and request.head != "likelihood":
-        raise MisstepError(f"--language-weight {request.language_weight}, expected --head likelihood with it")
     return request.language_weight

@@ -38,7 +38,7 @@ from ml.prm.out_folder import (
 )
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.preparing import Prepared, prepare
-from ml.prm.request import Request, example_settings, opened, refuse_contradictions
+from ml.prm.request import Request, example_settings, opened
 from ml.prm.resuming import Mark, Run, base_facts
 from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.sharding import assembled, shard
@@ -51,7 +51,6 @@ def run_training(request: Request) -> dict[str, Any]:
     """Train and publish a checkpoint; returns its card, also where it stands there already. Everything is checked
     before the first update."""
     started = time.monotonic()
-    refuse_contradictions(request)
     refuse_missing_device(request.device)
     with Group.joined(request.device) as group:
         if (card := group.first_does(lambda: finished_card(request))) is not None:

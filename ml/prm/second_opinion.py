@@ -36,13 +36,6 @@ class SecondOpinion:
     sure: float = SURE
     doubtful: float = DOUBTFUL
 
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.doubtful < self.sure <= 1.0:
-            raise MisstepError(
-                f"--second-opinion-sure {self.sure:g} and -doubtful {self.doubtful:g}, expected"
-                " 0 <= doubtful < sure <= 1"
-            )
-
     def on_card(self) -> dict[str, Any]:
         """What the card says: which weights, by their manifest's hash, and the thresholds. MisstepError where there
         is no checkpoint."""

@@ -13,11 +13,11 @@ from labelsite.jobs.models import Job
 from labelsite.training.forms import TrainingForm
 from labelsite.training.models import TrainingRun
 from labelsite.training.options import OF_THE_MACHINE, OF_THE_RUN, options
+from labelsite.training.refusals import refusals
 from labelsite.training.services import start_training
 from labelsite.training.wording import NAMES, ON_THE_CARD, label_of
 from ml.commands.train import parser, request_from
 from ml.errors import MisstepError
-from ml.prm import request as training
 from tests.api.conftest import script_of
 from tests.factories import make_user
 from tests.training.test_label_options import frozen
@@ -170,13 +170,16 @@ def test_the_command_refuses_the_same(field, objective, chosen):
         flag = "--" + name.replace("_", "-")
         values = value if isinstance(value, list) else [value]
         arguments += [flag] if value is True else [flag, *map(str, values)]
-    with pytest.raises(MisstepError):
-        request = request_from(parser().parse_args(arguments))
-        training.refuse_contradictions(request)
-        training.head_settings(request)
-        training.tolerance(request)
-        training.example_settings(request)
-        training.language_weight(request)
+    with pytest.raises(MisstepError, match=f"^--{field.replace('_', '-')}"):
+        request_from(parser().parse_args(arguments))
+
+
+@pytest.mark.parametrize(("field", "objective", "chosen"), WITHOUT_EFFECT)
+def test_a_refusal_is_told_in_korean_too(field, objective, chosen):
+    english = dict(refusals(objective, "pocket", chosen))
+    with translation.override("ko"):
+        korean = dict(refusals(objective, "pocket", chosen))
+    assert [*korean] == [field] and not korean[field].isascii() and korean != english
 
 
 @pytest.mark.parametrize("door", ["page", "api"])

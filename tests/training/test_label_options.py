@@ -165,7 +165,7 @@ def test_a_second_opinion_is_a_step_classifier_s_on_step_labels(client):
     answer = client.post(
         reverse("training:start"), asked(frozen(), second_opinion=earlier.pk, objective="outcome")
     )
-    assert "Only the step classifier" in answer.content.decode()
+    assert "Only where “Objective” is: step classifier." in answer.content.decode()
     other = start_training(frozen(), "mixed", objective="outcome")
     Checkpoint.objects.update(run=other)
     for unknown in ("0" * 64, earlier.sha256):

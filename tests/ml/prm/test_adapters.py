@@ -84,9 +84,10 @@ def test_a_base_with_fused_projections_is_adapted_in_all_of_them_and_its_card_na
 def test_adapters_on_weights_that_were_only_drawn_are_refused(tmp_path, capsys):
     base, snapshot = str(base_of("llama", tmp_path / "base")), snapshot_of(tmp_path)
     for given, said in (
-        ((), "--lora on random weights (--base small)"),
-        (("--base", "pocket"), "--lora on random weights (--base small)"),
-        (("--base", base, "--extra-layers", "1"), "--lora with 1 fresh layers on top of --base base"),
+        ((), "--lora 2 with --base small: Random weights would stay random beside LoRA"),
+        (("--base", "pocket", "--extra-layers", "0"), "--lora on random weights (--base small)"),
+        (("--base", "pocket"), "--extra-layers: Added layers would stay random beside LoRA"),
+        (("--base", base, "--extra-layers", "1"), "--extra-layers 1: Added layers would stay random"),
     ):
         with pytest.raises(MisstepError) as error:
             trained(tmp_path, capsys, *given, "--lora", "2", snapshot=snapshot, out="refused")

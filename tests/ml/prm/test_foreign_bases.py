@@ -124,9 +124,12 @@ def test_rows_read_path_by_path_equal_packed_ones_with_their_gradients():
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--base", "small", "--unpacked"), "--unpacked with --base small, expected a model's folder"),
+        (("--base", "small", "--unpacked"), "--unpacked with --base small: Only a model's folder"),
         (("--unpacked", "--shard"), "--unpacked with --shard, expected one of them"),
-        (("--unpacked", "--extra-layers", "1"), "--extra-layers with --unpacked, expected one of them"),
+        (
+            ("--unpacked", "--extra-layers", "1"),
+            "--extra-layers 1: Layers are added to given weights, read in packed rows",
+        ),
     ],
 )
 def test_what_unpacked_rows_do_not_go_with_is_refused(tmp_path, capsys, options, complaint):

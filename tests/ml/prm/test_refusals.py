@@ -100,13 +100,19 @@ def test_an_unknown_objective_is_not_available(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("--class-weights", "1", "2", "3"), "3 --class-weights, expected one for each of 2 classes"),
-        (("--classes", "3", "--class-weights", "1", "2"), "2 --class-weights, expected one for each of 3"),
+        (("--class-weights", "1", "2", "3"), "--class-weights 1 2 3: One for each of 2 classes is expected"),
+        (
+            ("--classes", "3", "--class-weights", "1", "2"),
+            "--class-weights 1 2: One for each of 3 classes is expected",
+        ),
         (
             ("--objective", "value", "--smoothing", "0.1"),
-            "--smoothing with objective value, expected classifier",
+            "--smoothing 0.1 with objective value, expected classifier",
         ),
-        (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
+        (
+            ("--objective", "outcome", "--class-weights", "1", "2"),
+            "--class-weights 1 2 with objective outcome",
+        ),
         (("--objective", "value", "--classes", "3"), "--classes 3 with objective value, expected classifier"),
         (("--outcome-tokens", "all"), "--outcome-tokens all with objective classifier, expected outcome"),
         (("--outcome-tokens", "steps"), "--outcome-tokens steps with objective classifier, expected outcome"),
@@ -117,7 +123,7 @@ def test_an_unknown_objective_is_not_available(tmp_path):
         (("--objective", "preference", "--trees", "problem"), "--trees problem with objective preference"),
         (
             ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
-            "--trees problem with --outcome-tokens all, expected --weighting path",
+            "--outcome-tokens all, expected --weighting path with it: In trees of problems",
         ),
         (("--no-final-pairs",), "--no-final-pairs with objective classifier, expected preference"),
         (("--fill-pairs",), "--fill-pairs with objective classifier, expected preference"),
@@ -199,14 +205,14 @@ def test_the_tokens_that_came_need_classes_and_predict_beside_it(tmp_path, capsy
     message = refusal(tmp_path, capsys, "--head", "likelihood", "--objective", "value", snapshot=snapshot)
     assert "--head likelihood with objective value, expected classifier or outcome" in message
     lonely = refusal(tmp_path, capsys, "--language-weight", "1", snapshot=snapshot)
-    assert "--language-weight 1.0, expected --head likelihood" in lonely
+    assert "--language-weight 1, expected --head likelihood" in lonely
     tolerant = refusal(tmp_path, capsys, "--tolerance", "5", snapshot=snapshot)
     assert "--tolerance 5, expected --head likelihood with it" in tolerant
     outcomes = refusal(tmp_path, capsys, "--outcomes", snapshot=snapshot)
-    assert "--outcomes, expected --objective classifier --head likelihood" in outcomes
+    assert "--outcomes, expected --head likelihood" in outcomes
     every = ("--objective", "outcome", "--head", "likelihood", "--outcome-tokens", "all")
     message = refusal(tmp_path, capsys, *every, snapshot=snapshot)
-    assert "--outcome-tokens all, expected last or steps with --head likelihood" in message
+    assert "--outcome-tokens all: The tokens that came are read as whole steps" in message
 
 
 def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
@@ -215,7 +221,7 @@ def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
     )
     assert "--head tokens with objective value, expected classifier or outcome" in message
     lonely = refusal(tmp_path, capsys, "--target-tokens", "no", "yes", snapshot=tmp_path / "snapshot")
-    assert "--target-tokens without --head tokens" in lonely
+    assert "--target-tokens no yes, expected --head tokens with it" in lonely
 
 
 @pytest.mark.parametrize(

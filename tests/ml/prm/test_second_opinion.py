@@ -138,7 +138,10 @@ def test_an_opinion_needs_a_classifier_labels_of_rollouts_and_thresholds_that_le
     for given, complaint in (
         ((*BY_ROLLOUTS, *asked), "has objective outcome, expected classifier"),
         ((*BY_ROLLOUTS, "--second-opinion-sure", "0.7"), "expected --second-opinion with it"),
-        ((*BY_ROLLOUTS, *asked, "--second-opinion-sure", "0.01"), "0 <= doubtful < sure <= 1"),
+        (
+            (*BY_ROLLOUTS, *asked, "--second-opinion-sure", "0.01"),
+            "Doubt has to begin below 0.01, where it is sure",
+        ),
         ((*BY_ROLLOUTS, *asked, "--objective", "outcome"), "with objective outcome"),
         ((*BY_ROLLOUTS, "--second-opinion", str(tmp_path)), "is no checkpoint"),
         (("--labels", "human", *asked), "with labels human, expected automatic"),
