@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.said import Said
+from ml.targets.rules import CHOICES, MEANS, LabelRule
 from ml.training_choices import CLASSIFYING, DOUBTFUL, FROM_SCRATCH, NAMED_BASES, SURE
 
 OF_PREFERENCES = ("least_margin", "least_edit_distance", "no_final_pairs", "fill_pairs", "preference_output")
@@ -49,6 +50,27 @@ def contradictions(objective: str, base: str, chosen: Mapping[str, Any]) -> Iter
     yield from _of_others(chosen)
     yield from _of_the_base(base, chosen)
     yield from _of_frozen_draws(base, chosen)
+
+
+def contradictions_with_labels(rule: LabelRule, objective: str, classes: int) -> Iterator[Contradiction]:
+    """All that labels by this rule leave no room for."""
+    if classes == 3 and rule.labels != "automatic" and rule.neutral != "positive":
+        # A dropped neutral has no label on the trajectory, and behind one that counts as a mistake nothing is
+        # supervised, so that the class would hold alternatives alone.
+        words = Said("a neutral step has to count as correct where neutral is a class of its own")
+        yield Contradiction("classes", "neutral", ("positive",), words)
+    if classes == 3 and rule.averages_neutrals:
+        words = Said(
+            "a mean of people's and rollouts' words is never neutral: the third class would stay empty"
+        )
+        others = [name for name in CHOICES["mixture"] if name not in MEANS]
+        yield Contradiction("classes", "mixture", others, words)
+    if objective == "classifier" and rule.has_quality_values:
+        words = Said(
+            "a quality value says how far a solution has come: the step classifier needs another label from rollouts"
+        )
+        others = [name for name in CHOICES["target"] if name != rule.target]
+        yield Contradiction("objective", "target", others, words)
 
 
 def _of_the_head(objective: str, chosen: Mapping[str, Any]) -> Iterator[Contradiction]:

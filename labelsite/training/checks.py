@@ -15,14 +15,12 @@ from labelsite.snapshots.refusals import shares_of_ends
 from labelsite.training.joining import joined
 from labelsite.training.label_checks import (
     asked_rule,
-    averages_neutrals,
     doubts,
     idle,
     learns_shares_of_ends,
-    loses_neutrals,
     rule_of,
     takes_second_opinion,
-    takes_values_for_chances,
+    unsuited,
 )
 from labelsite.training.models import TrainingRun
 from labelsite.wording import counted
@@ -159,17 +157,7 @@ def _label_rule(snapshot: Snapshot, parts: Sequence[Snapshot], chosen: Mapping[s
     if chosen.get("second_opinion") and not takes_second_opinion(snapshot, parts, labels, asked):
         text = _("none of these labels are rollouts' alone: there is nothing to ask a second opinion about")
         checks.append(Check(text, is_good=False, is_fatal=True))
-    if loses_neutrals(snapshot, labels, chosen):
-        text = _("a neutral step has to count as correct where neutral is a class of its own")
-        checks.append(Check(text, is_good=False, is_fatal=True))
-    if averages_neutrals(snapshot, labels, chosen):
-        text = _("a mean of people's and rollouts' words is never neutral: the third class would stay empty")
-        checks.append(Check(text, is_good=False, is_fatal=True))
-    if takes_values_for_chances(snapshot, labels, chosen):
-        text = _(
-            "a quality value says how far a solution has come: the step classifier needs another label from rollouts"
-        )
-        checks.append(Check(text, is_good=False, is_fatal=True))
+    checks += [Check(text, is_good=False, is_fatal=True) for text in unsuited(snapshot, labels, chosen)]
     if method := learns_shares_of_ends(snapshot, parts, labels, chosen):
         checks.append(Check(shares_of_ends(method), is_good=False, is_fatal=True))
     if not is_expected:

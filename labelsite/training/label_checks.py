@@ -10,10 +10,12 @@ from django.utils.translation import gettext as _
 
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.wording import listed, said
+from labelsite.wording import translated
 from ml.commands import rule_options
 from ml.targets import LabelRule
 from ml.targets.rules import CHOICES, SAYS, idle_parts, takes_shares_of_ends
 from ml.training_choices import LEARN_LABELS_OF_STEPS
+from ml.training_contradictions import contradictions_with_labels
 
 # Said of every rule; the other parts only where they are not as usual.
 _ALWAYS_SAID = ("neutral", "target", "threshold", "mixture")
@@ -57,24 +59,12 @@ def takes_second_opinion(
     return is_confirmed or LabelRule(labels, mixture=mixture).has_labels_of_rollouts
 
 
-def loses_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
-    """Whether neutral steps should be a class and have no label of their own; the command refuses that."""
-    _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
-    has_people = labels != LabelSource.AUTOMATIC
-    return chosen.get("classes") == 3 and has_people and rule.get("neutral", LabelRule.neutral) != "positive"
-
-
-def averages_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
-    """Whether neutral steps should be a class and only means are left of them; the command refuses that."""
-    _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
-    is_mean = LabelRule(labels, mixture=rule.get("mixture", LabelRule.mixture)).averages_neutrals
-    return chosen.get("classes") == 3 and is_mean
-
-
-def takes_values_for_chances(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
-    """Whether a classifier should learn quality values, which are no chances; the command refuses that."""
-    is_classifier = chosen.get("objective", "classifier") == "classifier"
-    return is_classifier and _about_rollouts(snapshot, labels, chosen).has_quality_values
+def unsuited(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Why such labels cannot teach what was asked for; the command refuses that."""
+    rule = _known_rule(snapshot, labels, chosen)
+    objective, classes = chosen.get("objective", "classifier"), chosen.get("classes") or 2
+    for found in contradictions_with_labels(rule, objective, classes):
+        yield translated(found.words)
 
 
 def deciding_rule(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,7 +79,7 @@ def learns_shares_of_ends(
     refuses that."""
     if chosen.get("objective", "classifier") not in LEARN_LABELS_OF_STEPS:
         return None
-    rule = _about_rollouts(snapshot, labels, chosen)
+    rule = _known_rule(snapshot, labels, chosen)
     return next((method for part in parts if takes_shares_of_ends(rule, method := _method(part))), None)
 
 
@@ -100,10 +90,12 @@ def _method(snapshot: Snapshot) -> str | None:
     return estimates.get("method") if isinstance(estimates, dict) else lineage.get("method")
 
 
-def _about_rollouts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> LabelRule:
-    """What of the deciding rule says how rollouts become labels."""
+def _known_rule(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> LabelRule:
+    """What of the deciding rule says how ratings and rollouts become labels."""
     rule = deciding_rule(snapshot, labels, asked_rule(chosen))
-    return LabelRule(labels, **{part: rule[part] for part in ("target", "mixture") if part in rule})
+    return LabelRule(
+        labels, **{part: rule[part] for part in ("neutral", "target", "mixture") if part in rule}
+    )
 
 
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:

@@ -23,8 +23,7 @@ from ml.prm.request import (
     example_settings,
     head_settings,
     language_weight,
-    refuse_lost_neutrals,
-    refuse_values_as_chances,
+    refuse_unsuited_labels,
     with_rule,
 )
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
@@ -73,8 +72,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group, plain_length: in
     Raises MisstepError for labels, a base or records that no run could be made from.
     """
     request = with_rule(request, snapshot.manifest)
-    refuse_lost_neutrals(request.rule, request.examples.outputs)
-    refuse_values_as_chances(request.rule, request.examples.objective)
+    refuse_unsuited_labels(request)
     if request.second_opinion:
         # Read once: whatever becomes of that folder later, the card names what was asked.
         request = replace(request, opinion_said=request.second_opinion.on_card())

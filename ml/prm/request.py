@@ -17,8 +17,9 @@ from ml.prm.second_opinion import SecondOpinion
 from ml.prm.training_settings import TrainingSettings
 from ml.snapshot import Snapshot, read_snapshot
 from ml.targets import LabelRule, frozen_rule
-from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, option_of, unseen_parts
+from ml.targets.rules import SAYS, UNSEEN_BY, idle_parts, option_of, unseen_parts
 from ml.training_choices import NAMED_BASES
+from ml.training_contradictions import contradictions_with_labels
 
 # Where an outcome may be read by the likelihood head, and what its reading is called then.
 PRODUCTS = {"last": "product", "steps": "products"}
@@ -116,31 +117,16 @@ def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:
     return replace(request, rule=frozen_rule(manifest, labels), use_frozen_labels=True)
 
 
-def refuse_lost_neutrals(rule: LabelRule, outputs: int) -> None:
-    """Raises MisstepError for a class of their own for ratings of 0 that the rule drops, calls mistakes or averages.
-
-    A dropped one has no label on the trajectory, and behind one that counts as a mistake nothing is supervised, so that
-    the class would hold alternatives alone.
-    """
-    if outputs == 3 and rule.labels != "automatic" and rule.neutral != "positive":
+def refuse_unsuited_labels(request: Request) -> None:
+    """Raises MisstepError where labels by the rule cannot teach what was asked for."""
+    rule, objective, classes = request.rule, request.examples.objective, request.examples.outputs
+    for found in contradictions_with_labels(rule, objective, classes):
+        asked = classes if found.option == "classes" else objective
+        wanted = " or ".join(found.wanted)
         raise MisstepError(
-            f"--classes 3 with labels whose neutral is {rule.neutral}, expected positive: ask for --neutral positive,"
-            " which decides the labels anew, or for 2 classes"
-        )
-    if outputs == 3 and rule.averages_neutrals:
-        others = " or ".join(name for name in CHOICES["mixture"] if name not in MEANS)
-        raise MisstepError(
-            f"--classes 3 with labels mixed by {rule.mixture}, which leaves no label neutral, expected --label-rule"
-            f" {others}, or 2 classes"
-        )
-
-
-def refuse_values_as_chances(rule: LabelRule, objective: str) -> None:
-    """Raises MisstepError for a classifier of quality values: a right first step of ten has a low one."""
-    if objective == "classifier" and rule.has_quality_values:
-        raise MisstepError(
-            "--objective classifier with labels whose target is quality_value, no chances of being right: expected"
-            " --objective value, or --target hard or soft, which decides the labels anew"
+            f"--{found.option} {asked} with labels whose {found.other} is {getattr(rule, found.other)}, expected"
+            f" --{option_of(found.other)} {wanted}, which decides the labels anew, or another --{found.option}:"
+            f" {found.words}"
         )
 
 

@@ -125,7 +125,7 @@ def test_a_classifier_of_quality_values_is_refused_and_a_value_model_of_them_is_
 ):
     snapshot = frozen(tmp_path, "mixed", **({"target": "quality_value"} if is_frozen else {}))
     asked = () if is_frozen else ("--target", "quality_value")
-    with pytest.raises(MisstepError, match="target is quality_value, no chances of being right"):
+    with pytest.raises(MisstepError, match="target is quality_value, expected --target hard or soft"):
         trained(tmp_path, capsys, *asked, snapshot=snapshot)
     trained(tmp_path, capsys, "--objective", "value", *asked, snapshot=snapshot)
 
@@ -136,7 +136,7 @@ def test_a_class_for_neutrals_that_a_mean_swallows_is_refused(tmp_path, capsys, 
     snapshot = frozen(tmp_path, "mixed", **({"mixture": mixture} if is_frozen else {}))
     asked = () if is_frozen else ("--label-rule", mixture)
     with pytest.raises(
-        MisstepError, match=f"--classes 3 with labels mixed by {mixture}, which leaves no label"
+        MisstepError, match=f"--classes 3 with labels whose mixture is {mixture}, expected --label-rule"
     ):
         trained(tmp_path, capsys, "--classes", "3", *asked, snapshot=snapshot)
     trained(tmp_path, capsys, "--classes", "3", "--label-rule", "people_override", snapshot=snapshot)

@@ -149,7 +149,7 @@ def test_a_class_for_neutrals_that_the_rule_takes_away_is_refused(tmp_path, caps
     snapshot = snapshot_of(tmp_path, with_neutrals(sums(20)), rule=rule)
     asked = () if is_frozen else ("--neutral", neutral)
     message = refusal(tmp_path, capsys, "--classes", "3", *asked, snapshot=snapshot)
-    assert f"--classes 3 with labels whose neutral is {neutral}, expected positive" in message
+    assert f"--classes 3 with labels whose neutral is {neutral}, expected --neutral positive" in message
     assert "--neutral positive" in message
     _, result = trained(tmp_path, capsys, "--classes", "3", "--neutral", "positive", snapshot=snapshot)
     assert result["label_rule"]["neutral"] == "positive"
