@@ -5,6 +5,7 @@ Only the killable child uses this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from ml.answer_sympy import meaning_of
 
 # More parts are not paired off one by one.
 MOST_PARTS = 50
+TWICE = re.compile(r"(?:\\left)?\[\s*([^,]+?)\s*,\s*\1\s*(?:\\right)?\]")
 
 
 class Reading(NamedTuple):
@@ -48,12 +50,21 @@ def readings(text: str) -> list[Reading]:
             printed = None
     found = [] if printed is None else [Reading([printed], True, brackets in ("[]", "()"))]
     is_latex = python is None or not python.is_certain or (printed is None and "**" not in text)
-    return [*found, Reading(_latex(text), False, brackets == "[]")] if is_latex else found
+    is_twice = TWICE.fullmatch(text) is not None
+    is_list = is_twice or brackets == "[]"
+    return [*found, Reading(_latex(text, is_twice), False, is_list)] if is_latex else found
 
 
-def _latex(text: str) -> list[Any]:
+def _latex(text: str, is_twice: bool) -> list[Any]:
     # A bare LaTeX answer is only read as LaTeX inside dollars; the plain reading is the fallback.
-    return list(parse(f"${text}$", parsing_timeout=None)) or list(parse(text, parsing_timeout=None))
+    meanings = list(parse(f"${text}$", parsing_timeout=None)) or list(parse(text, parsing_timeout=None))
+    return [_as_list(one) for one in meanings] if is_twice else meanings
+
+
+def _as_list(meaning: Any) -> Any:
+    """A list of the same twice, which sympy takes for the interval from there to there: for that one alone."""
+    is_one = isinstance(meaning, sympy.FiniteSet) and len(meaning.args) == 1
+    return sympy.Tuple(*meaning.args, *meaning.args) if is_one else meaning
 
 
 def _is_same(known: Reading, one: Reading) -> bool:
@@ -83,6 +94,8 @@ def _has_parts(gold: Any, meaning: Any, one: Reading) -> bool:
         return False
     is_alike = one.is_printed and isinstance(meaning, sympy.FiniteSet | sympy.And)
     parts = list(meaning.args) if is_alike else _listed(meaning) if one.is_list else []
+    # A set has what stands in it once.
+    parts = parts[:1] if len(gold.args) == 1 and len(set(parts)) == 1 else parts
     is_of_kind = not isinstance(gold, sympy.And) or isinstance(meaning, sympy.And)
     return is_of_kind and _are_paired(gold.args, parts)
 

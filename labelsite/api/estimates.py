@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -16,8 +17,8 @@ from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest, as_a
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
 from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
-from labelsite.autolabels.models import EstimateRun
-from labelsite.autolabels.progress import progress_of
+from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.progress import progress_of_each
 from labelsite.autolabels.services import start_search
 from labelsite.autolabels.workload import first_problems
 from labelsite.campaigns.access import campaign_or_404
@@ -44,22 +45,32 @@ class EstimatesSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     loaded_at = serializers.DateTimeField(allow_null=True)
 
-    def to_representation(self, run: EstimateRun) -> dict[str, Any]:
-        progress = progress_of(run, run.shards.all())
-        return super().to_representation(
+
+def _told(runs: Sequence[EstimateRun]) -> list[dict[str, Any]]:
+    """A run of hundreds of jobs tells no more of them than their numbers, once it is loaded."""
+    jobs = dict(
+        Shard.objects.filter(run__in=runs)
+        .order_by()
+        .values_list("run")
+        .annotate(jobs=ArrayAgg("job_id", order_by="number"))
+    )
+    return [
+        EstimatesSerializer(
             {
                 **vars(run),
                 "state": progress.state,
                 "done": progress.done,
                 "total": progress.total,
-                "jobs": [job.pk for job in progress.jobs],
+                "jobs": jobs.get(run.pk, []),
             }
-        )
+        ).data
+        for run, progress in zip(runs, progress_of_each(runs), strict=True)
+    ]
 
 
 def _started(request: Request, start: Callable[[], EstimateRun]) -> Response:
-    run = started_once(request, start, EstimateRun.objects.with_jobs())
-    return Response(EstimatesSerializer(run).data, status=202)
+    (told,) = _told([started_once(request, start, EstimateRun.objects.all())])
+    return Response(told, status=202)
 
 
 class EstimateList(Endpoint, ListAPIView[EstimateRun]):
@@ -68,7 +79,11 @@ class EstimateList(Endpoint, ListAPIView[EstimateRun]):
     needs = (IsReviewer, AdminWrites)
     pagination_class = NewestFirst
     serializer_class = EstimatesSerializer
-    queryset = EstimateRun.objects.with_jobs()
+    queryset = EstimateRun.objects.all()
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(_told(page or ()))
 
     @extend_schema(
         request=SearchRequest,
@@ -105,4 +120,8 @@ class Estimates(Endpoint, RetrieveAPIView[EstimateRun]):
 
     needs = (IsReviewer,)
     serializer_class = EstimatesSerializer
-    queryset = EstimateRun.objects.with_jobs()
+    queryset = EstimateRun.objects.all()
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        (told,) = _told([self.get_object()])
+        return Response(told)

@@ -29,6 +29,7 @@ from labelsite.campaigns.queue import EVERYBODY
 from labelsite.campaigns.settling import open_again
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
+from labelsite.problems.queries import trajectory_length
 from ml.errors import MisstepError
 
 
@@ -192,16 +193,17 @@ def set_kind(
 
     Without a `source`, gold that stays as it is keeps its own, and other gold is the word of `by`. Returns the task,
     locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
-    Raises ValidationError where `gold` names a step that the solution does not have.
+    Raises ValidationError where `gold` names a step that the solution does not have, or a place where nothing is chosen
+    and that its gold does not name already, as an import's may.
     """
     fresh = (
         Task.objects.select_for_update(of=("self",)).select_related("campaign", "solution").get(pk=task.pk)
     )
-    last = fresh.solution.position_count
-    if gold and max(gold) >= last:
+    chosen = sorted(set(gold)) if gold else None
+    last = trajectory_length(fresh.solution)
+    if any(place >= last for place in set(chosen or ()) - set(fresh.gold or ())):
         raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last})
     taken = fresh.overlap - fresh.remaining
-    chosen = sorted(set(gold)) if gold else None
     record("task", recorded_name(fresh), {"kind": (fresh.kind, str(kind)), "gold": (fresh.gold, chosen)}, by)
     fresh.gold_source = (source or _source_of(chosen, fresh, by)) if chosen else ""
     fresh.kind, fresh.gold = kind, chosen

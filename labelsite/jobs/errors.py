@@ -37,6 +37,9 @@ VANISHED = Why(
 )
 
 
+CUT_OFF = Why("database", Said(gettext_noop("The database failed.")))
+
+
 class LostLease(Exception):
     """Another runner has the job now, or nobody has; this one must write nothing more."""
 

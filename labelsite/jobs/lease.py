@@ -96,12 +96,14 @@ class Lease:
 
     What runs inside calls `report` as it goes, and `check` before anything that must not happen twice. The newest
     report also stands in `job.progress`, for the write that ends the attempt: no renewal follows the last one.
+    is_cut_off: lost since the database did not answer for as long as a lease, and not since another has the job.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.cancelled = threading.Event()
         self.lost = threading.Event()
+        self.is_cut_off = False
         self._stopped = threading.Event()
         self._written: Mapping[str, Any] = job.progress
         self._renewed_at = time.monotonic()
@@ -163,6 +165,7 @@ class Lease:
             # The server may be restarting. Past the lease's end somebody else may hold the job: then stop.
             connection.close()
             if time.monotonic() - self._renewed_at > settings.JOB_LEASE_SECONDS:
+                self.is_cut_off = True
                 self.lost.set()
 
     def _renew(self) -> None:

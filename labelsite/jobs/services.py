@@ -27,7 +27,7 @@ from labelsite.celery import application
 from labelsite.jobs import child, errors, failures, shared_folder
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
-from labelsite.jobs.outages import outage_pause
+from labelsite.jobs.outages import has_lost_connection, once_it_answers, outage_pause
 from labelsite.jobs.stopping import stopped_once
 from labelsite.jobs.titles import as_columns
 from labelsite.wording import Sayable
@@ -127,6 +127,8 @@ def perform(
             _attempt(job, lease, prepare, load, gather(job, lease) if gather else work)
     except errors.LostLease as lost:
         log.warning("%s", lost)
+        if lease.is_cut_off:
+            once_it_answers(lambda: _hand_back(job, errors.CUT_OFF))
     except errors.JobCancelled:
         _end(job, JobState.CANCELLED)
     except errors.ChildStopped as stopped:
@@ -182,17 +184,11 @@ def _finish(job: Job, lease: Lease, result: dict[str, Any], load: Load | None, w
                 state=JobState.DONE, result=result, finished_at=Now(), **_without_holder(job)
             )
     except (OperationalError, InterfaceError) as problem:
-        if connection.in_atomic_block or not _lost_connection(problem):
+        if connection.in_atomic_block or not has_lost_connection(problem):
             raise
         connection.close()
         return False
     return True
-
-
-def _lost_connection(problem: Exception) -> bool:
-    """Whether the server went away (class 08, 57P, or no code at all) and did not refuse something."""
-    code = getattr(problem.__cause__, "sqlstate", None)
-    return code is None or code.startswith(("08", "57P"))
 
 
 def give_up(job: Job, why: errors.Why) -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ml.errors import MisstepError, ServerAway
 from ml.policies.address import proxy_of
 from ml.policies.openai_connections import HIGHEST_GOOD, Connections, Reply
-from ml.policies.openai_faults import SHOWN, NoAnswer, OddAnswer, OddlyAnswered, Refused
+from ml.policies.openai_faults import SHOWN, Late, NoAnswer, OddAnswer, OddlyAnswered, Refused
 from ml.policies.silence import Silence
 from ml.said import Said
 
@@ -138,7 +138,8 @@ class Endpoint:
                 ) from None
             return Failed(told, ServerAway)
         if not isinstance(error, socket.gaierror):
-            kind = OddlyAnswered if isinstance(error, ValueError) else NoAnswer
+            late = Late if isinstance(error, TimeoutError) else NoAnswer
+            kind = OddlyAnswered if isinstance(error, ValueError) else late
             # A server's odd words may hold line ends.
             return Failed(f"{type(error).__name__}: {' '.join(str(error).split())}", kind)
         # By way of a proxy only the proxy's own name is looked up here.

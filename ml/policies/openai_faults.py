@@ -27,12 +27,21 @@ class NoAnswer(ServerAway):
     """There was no answer at any try, or one that says that the server broke over it."""
 
 
+class Late(NoAnswer):
+    """At the last try the whole answer was not there in time."""
+
+
 class OddlyAnswered(MisstepError):
     """There was an answer at the last try, but not one to what was asked."""
 
 
 class Unserved(ServerAway):
-    """No try of this request was answered, while the same server answered another before and after."""
+    """No try of this request was answered, while the same server answered another before and after. is_late: its answer
+    was only not there in time."""
+
+    def __init__(self, message: str, is_late: bool = False) -> None:
+        self.is_late = is_late
+        super().__init__(message)
 
 
 def shown(answer: dict[str, Any]) -> str:

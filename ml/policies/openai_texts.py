@@ -13,7 +13,7 @@ from typing import Any
 from ml.policies.choices import Choice, End, choices_of
 from ml.policies.context_length import is_about_context
 from ml.policies.openai_client import Client
-from ml.policies.openai_faults import NoAnswer, OddlyAnswered, Refused, Unserved
+from ml.policies.openai_faults import Late, NoAnswer, OddlyAnswered, Refused, Unserved
 from ml.policies.prompt import Prompt
 from ml.seeds import seed_of
 
@@ -152,10 +152,10 @@ class Texts:
                     raise
                 try:
                     return self._sampled(asked, tries=1)
-                except (NoAnswer, OddlyAnswered):
+                except (NoAnswer, OddlyAnswered) as again:
                     if not self._answers_plainly(asked):
                         raise
-                    raise Unserved(f"{failure}; others are answered") from None
+                    raise Unserved(f"{failure}; others are answered", isinstance(again, Late)) from None
 
     def _answers_plainly(self, asked: Asked) -> bool:
         plain = asked.having(prompt=PLAIN, n=1, max_tokens=min(FEW_TOKENS, asked.body["max_tokens"]))

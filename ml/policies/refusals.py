@@ -50,8 +50,8 @@ class Refusals:
         self._begun = 0
         # The latest request, by the number of its beginning, that was answered.
         self._served = -1
-        # What was refused, by the number of its beginning; None for what is too long, which is no part of any row and
-        # ends none.
+        # What was refused, by the number of its beginning; None for what is too long and what the server is only slow
+        # at, which are no part of any row and end none.
         self._refused: dict[int, Prefix | None] = {}
         # Calls are under way side by side.
         self._lock = threading.Lock()
@@ -91,7 +91,9 @@ class Refusals:
         if isinstance(answer, Refused | Unserved):
             if not self._has_answered:
                 raise answer
-            self._refused[number] = prefix
+            # Before any answer it may be the time limit that is wrong, and not the problem.
+            is_slow = isinstance(answer, Unserved) and answer.is_late and self._served >= 0
+            self._refused[number] = None if is_slow else prefix
             if self._in_a_row(number) >= MOST_IN_A_ROW:
                 kind = MisstepError if isinstance(answer, Refused) else ServerAway
                 raise kind(f"{MOST_IN_A_ROW} problems in a row are refused or get no answer: {answer}")

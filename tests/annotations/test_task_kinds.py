@@ -130,6 +130,17 @@ def test_a_step_that_the_solution_does_not_have_is_refused_with_their_number(cli
         campaigns.set_kind(task, "gold", [3])
 
 
+def test_a_place_where_nothing_is_chosen_is_refused_unless_the_gold_names_it_already() -> None:
+    solution = make_solution(["a step", "another"])
+    solution.step_rows.filter(position=1).update(is_chosen=False)
+    task, imported = (make_task(solution=solution, **fields) for fields in ({}, {"gold": [1]}))
+    with pytest.raises(ValidationError, match="steps 1 to 1"):
+        campaigns.set_kind(task, "gold", [0, 1])
+    task.refresh_from_db()
+    assert (task.kind, task.gold) == ("work", None)
+    assert campaigns.set_kind(imported, "gold", [1]).gold == [1]
+
+
 def test_who_only_saves_the_form_leaves_gold_the_word_of_whoever_decided_it(client) -> None:
     task = make_task(make_campaign(), make_solution(STEPS), gold=[1], gold_source="checker")
     client.force_login(make_user("admin", username="ada"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import Job, JobState
 from labelsite.snapshots.services import freeze
@@ -99,6 +101,18 @@ def test_lists_of_runs_ask_as_much_for_many_as_for_one(reviewer: APIClient, djan
         make_estimate_run()
     with django_assert_max_num_queries(6):
         assert len(reviewer.get("/api/v1/estimates/").json()["results"]) == 5
+
+
+def test_the_list_of_estimates_reads_no_job_of_a_run_that_is_loaded(reviewer: APIClient):
+    run = make_estimate_run()
+    for number in (1, 0):
+        Shard.objects.create(run=run, number=number, job=make_job(), size=3, loaded_at=run.loaded_at)
+    with CaptureQueriesContext(connection) as asked:
+        (row,) = reviewer.get("/api/v1/estimates/").json()["results"]
+    assert (row["state"], row["done"], row["total"]) == ("done", 6, 6)
+    assert row["jobs"] == list(run.shards.order_by("number").values_list("job", flat=True))
+    assert not [query["sql"] for query in asked if "jobs_job" in query["sql"]]
+    assert row == reviewer.get(f"/api/v1/estimates/{run.pk}/").json()
 
 
 def test_an_evaluation_is_started_and_listed_and_refused_as_the_page_does(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labelsite.accounts.models import User
+from labelsite.annotations.models import FinishReason
 from labelsite.campaigns.models import Task
 from tests.browser.annotator_page import Watched
 from tests.browser.looks import look
@@ -35,6 +36,27 @@ def test_a_line_of_the_history_shows_all_that_it_holds(phone: Watched) -> None:
     assert "first mistake: step 3" in row.inner_text()
     assert row.locator("a").count() == 2
     assert row.locator("td:not(:empty), a").evaluate_all(IN_SIGHT)
+
+
+def test_each_row_of_a_reviewers_lists_is_a_card_that_shows_all_that_it_holds(phone: Watched) -> None:
+    annotator, admin = make_user(), make_user("admin")
+    campaign = blind_campaign(annotator, tasks=2)
+    first, second = campaign.tasks.order_by("pk")
+    campaign.tasks.update(section="geometry")
+    make_annotation(first, annotator, trajectory=(1, 1, -1))
+    make_annotation(
+        second, annotator, [1], finish_reason=FinishReason.GIVE_UP, reason="too long a word: " + "x" * 99
+    )
+    pages = ("exits", "comparison/disagreements", "sections", "comparison")
+    addresses = [f"/campaigns/{campaign.pk}/{page}/" for page in pages]
+    addresses += [f"/annotate/{campaign.pk}/quality/", f"/autolabels/{campaign.estimate_run_id}/"]
+    phone.log_in(admin.username)
+    for address in addresses:
+        phone.go(address)
+        row = phone.page.locator(".carded tbody tr").first
+        assert row.evaluate("row => getComputedStyle(row).display") == "block", address
+        assert row.locator("td:not(:empty), .strip").evaluate_all(IN_SIGHT), address
+        assert phone.page.evaluate(OVERHANG) <= 0, address
 
 
 def test_a_fact_has_more_room_than_its_name(phone: Watched) -> None:

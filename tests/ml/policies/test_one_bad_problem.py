@@ -11,7 +11,7 @@ import pytest
 
 from ml.commands import autolabel, sample, solve
 from ml.errors import MisstepError, ServerAway
-from ml.policies import openai_client
+from ml.policies import openai_client, refusals
 from ml.policies.openai_server import PLAIN, ServerPolicy
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.policies.refusals import MOST_IN_A_ROW
@@ -101,6 +101,15 @@ def test_a_server_that_breaks_over_every_problem_is_an_outage(serve):
     with pytest.raises(ServerAway, match="HTTP 500") as ended:
         policy.complete([PREFIX], 1, 0.7, 0)
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
+
+
+def test_a_row_of_problems_that_an_answering_server_is_only_slow_at_is_no_outage(serve, monkeypatch):
+    monkeypatch.setattr(refusals, "MOST_IN_A_ROW", 2)
+    policy = ServerPolicy(serve(breaks_over("BAD", hang)).address + "?timeout=0.3")
+    policy.complete([PREFIX], 1, 0.7, 0)
+    for number in range(2):
+        with pytest.raises(PartlyAnswered, match="no whole answer within"):
+            policy.complete([Prefix(Problem(str(number), f"BAD {number}", "2"), ())], 1, 0.7, 0)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 from ml.commands import autolabel
-from ml.errors import MisstepError
-from ml.policies.openai_faults import Refused
+from ml.errors import MisstepError, ServerAway
+from ml.policies.openai_faults import Refused, Unserved
 from ml.policies.openai_server import ServerPolicy
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.policies.refusals import MOST_IN_A_ROW, Refusals
@@ -133,6 +133,18 @@ def test_what_was_asked_before_an_outage_and_is_answered_in_it_does_not_hide_it(
             settled(refusals, late % 5, [])
             assert not doubted.is_settled
     assert late == MOST_IN_A_ROW - 1
+
+
+def test_a_server_that_answers_no_problem_at_all_in_time_ends_the_run_since_the_limit_may_be_wrong():
+    late, others = Unserved("no whole answer within 1 s", is_late=True), MOST_IN_A_ROW - 1
+    limited, slow = Refusals(), Refusals()
+    settled(slow, slow.begin(1), [])
+    for refusals in (limited, slow):
+        settled(refusals, refusals.begin(others), *[late] * others)
+    with pytest.raises(ServerAway, match="16 problems in a row"):
+        settled(limited, limited.begin(1), late)
+    (doubted,) = settled(slow, slow.begin(1), late)
+    assert not doubted.is_settled
 
 
 def test_many_requests_at_once_end_no_run_in_which_few_problems_are_refused(serve, tmp_path):
