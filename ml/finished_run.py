@@ -8,7 +8,7 @@ OUT, and the run's result line. A run's folder says the same in a file of its ow
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,12 @@ from ml.policies.address import without_address
 from ml.progress import tell
 from ml.whole_file import whole_file
 
-# What `parameters` did not tell once, and what every run did then. A run that does so is the same, told or not.
-ONCE_UNTOLD = {
-    "fill": False,
-    "descend": "all",
-    "final": "trajectories",
-    "least_margin": 0.0,
-    "least_edit_distance": 0,
-    "self_critic": "phrase",
-    "voters": 4,
-}
 
-
-def difference(known: Any, settings: Mapping[str, Any], idle: Collection[str] = ()) -> str | None:
+def difference(known: Any, settings: Mapping[str, Any]) -> str | None:
     """What two runs differ in, with both values; None where they are the same run: where a server is does not count, so
-    that it may move, and neither does a parameter that is `idle` or as it was before it was told.
+    that it may move.
     """
-    had, wanted = (_flat(_compared(json.loads(json.dumps(one)), idle)) for one in (known, settings))
+    had, wanted = (_flat(_compared(json.loads(json.dumps(one)))) for one in (known, settings))
     names = [name for name in dict.fromkeys([*wanted, *had]) if had.get(name) != wanted.get(name)]
     if not names:
         return None
@@ -43,10 +32,10 @@ def difference(known: Any, settings: Mapping[str, Any], idle: Collection[str] = 
     return f"{first.removeprefix('parameters ')} {_shown(had.get(first))}, expected {_shown(wanted.get(first))}{others}"
 
 
-def refuse_another(out: Path, known: Any, settings: Mapping[str, Any], idle: Collection[str] = ()) -> None:
+def refuse_another(out: Path, known: Any, settings: Mapping[str, Any]) -> None:
     """Raises MisstepError where OUT is the finished work of another run: it may have cost hours, and is written over by
     nobody who did not delete it."""
-    if found := difference(known, settings, idle):
+    if found := difference(known, settings):
         raise MisstepError(
             f"{out} holds a finished run with other settings ({found}): choose another --out, or delete it"
         )
@@ -100,18 +89,12 @@ def _read(out: Path) -> dict[str, Any] | None:
         return None
 
 
-def _compared(settings: Any, idle: Collection[str]) -> Any:
+def _compared(settings: Any) -> Any:
     if not isinstance(settings, dict):
         return {}
     compared = dict(settings)
     if isinstance(policy := settings.get("policy"), str):
         compared["policy"] = without_address(policy)
-    if isinstance(parameters := settings.get("parameters"), dict):
-        compared["parameters"] = {
-            name: value
-            for name, value in parameters.items()
-            if name not in idle and not (name in ONCE_UNTOLD and value == ONCE_UNTOLD[name])
-        }
     return compared
 
 

@@ -141,7 +141,7 @@ class SolutionEstimate:
     """One line of `estimates.jsonl`: the estimates and the first mistake that they imply (None: none).
 
     sandbox_level: of the levels at which code ran for it, the one that confines a program least. None where none ran,
-    in a file from before it was kept, and until the line is written. method: of the search; None in the last two cases.
+    in a file that does not say, and until the line is written. method: of the search; None in the last two cases.
     """
 
     id: str

@@ -38,7 +38,7 @@ class SnapshotRow:
     human, automatic: the evidence itself, so that another rule can be applied later (see `ml.targets`).
     options: alternatives that are not on the trajectory: {"position", "text", "rating", "q_value"}.
     external_id, source: the solution's id in the file that it was imported from, and that file's format; None in rows
-    that were frozen before these were kept, and in those of `python -m ml snapshot`, whose `id` is the file's own.
+    of `python -m ml snapshot`, whose `id` is the file's own.
     """
 
     id: str

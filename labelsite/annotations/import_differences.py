@@ -88,7 +88,7 @@ def _ratings(annotations: Sequence[int]) -> dict[int, _Ratings]:
 
 
 def _telling(given: Any) -> _Ratings:
-    """Without the rows that say nothing: older versions made none of them for a person's own steps."""
+    """Without the rows that say nothing beside the trajectory."""
     return frozenset(row for row in given if row[2] is not None or row[3] or row[4])
 
 

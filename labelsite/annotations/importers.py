@@ -194,7 +194,7 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
 def _grade(answers: GivenAnswers, batch: Sequence[StoredSolution]) -> int:
     """Say of solutions whether their answer is right, where the file has both answers and no verdict on them.
 
-    New ones, and those that nobody had graded: earlier versions stored them so. Returns how many of these there were.
+    New ones, and those that nobody had graded. Returns how many of these there were.
     """
     open_ones = _never_graded(batch)
     found: dict[bool, set[int]] = {True: set(), False: set()}

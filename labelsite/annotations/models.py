@@ -64,7 +64,7 @@ class Annotation(models.Model):
     changed_after_reveal = models.BooleanField(null=True)
     guideline_version = models.PositiveSmallIntegerField(default=1)
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True)
-    # Of the judgement as it was sent under that key; empty where nothing was sent, and of older annotations.
+    # Of the judgement as it was sent under that key; empty where nothing was sent.
     judgement_digest = models.CharField(max_length=32, blank=True, default="", db_default="")
     # The label rule that an imported row breaks; such rows are kept, and left out of training.
     broken_rule = models.CharField(max_length=60, blank=True)

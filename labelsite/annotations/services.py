@@ -162,9 +162,9 @@ def _replayed(lease: Assignment, key: str | UUID, said: Judgement) -> Annotation
 
 
 def _same(repeated: Annotation, task: int, annotator: int, said: Judgement) -> Annotation:
-    """What a key stands for, if it is this judgement of this task; of older ones nobody noted what was said."""
+    """What a key stands for, if it is this judgement of this task."""
     is_here = (repeated.task_id, repeated.annotator_id) == (task, annotator)
-    if not is_here or repeated.judgement_digest not in ("", rules.digest_of(said)):
+    if not is_here or repeated.judgement_digest != rules.digest_of(said):
         raise KeyReused
     return repeated
 

@@ -183,11 +183,11 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         job.spec["format"],
         target.name if target else job.spec["campaign"],
         create=target is None,
-        section=job.spec.get("section", ""),
+        section=job.spec["section"],
         name=upload.name,
         created_by=job.created_by,
         report=report,
-        begins_paused=job.spec.get("begins_paused", False),
+        begins_paused=job.spec["begins_paused"],
     )
     campaign = Campaign.objects.only("pk").get(name=summary.campaign)
     return {**asdict(summary), "campaign_id": campaign.pk}
@@ -195,9 +195,9 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
 
 def _target(job: Job) -> Campaign | None:
     """The campaign that was there when the import was asked for, whatever it is called by now; None where the import
-    makes one, and for jobs from before its id was kept. Raises MisstepError where it was deleted since.
+    makes one. Raises MisstepError where it was deleted since.
     """
-    if job.spec.get("campaign_id") is None:
+    if job.spec["campaign_id"] is None:
         return None
     target = Campaign.objects.only("name").filter(pk=job.spec["campaign_id"]).first()
     if target is None:

@@ -145,7 +145,7 @@ def _like(asked: Workload, request: Request) -> list[tuple[EstimateRun, Workload
     for run in runs.order_by("-pk")[:LOOKED_AT]:
         kept = workload.from_json(run.workload)
         apart = _rollouts(run) / request.rollouts
-        if kept and 1 / far <= apart <= far and kept.is_like(asked):
+        if 1 / far <= apart <= far and kept.is_like(asked):
             found.append((run, kept))
     return found
 

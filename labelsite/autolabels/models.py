@@ -30,7 +30,8 @@ class EstimateRun(models.Model):
     policy = models.CharField(max_length=200)
     parameters = models.JSONField(default=dict)
     seed = models.BigIntegerField(default=0)
-    # What its cost depends on (see workload.py), so that it tells the cost of the next one; {} in runs of before.
+    # What its cost depends on (see workload.py), so that it tells the cost of the next one; {} of one that was loaded
+    # from files.
     workload = models.JSONField(default=dict)
     # It measured the cost on a few items, and kept nothing else.
     is_pilot = models.BooleanField(default=False)

@@ -109,9 +109,9 @@ class Workload:
         return int(rollouts * valued * (self.items if is_fresh else self.steps))
 
 
-def from_json(kept: Mapping[str, Any]) -> Workload | None:
-    """What `as_json` left; None of a run from before there was any."""
-    return Workload(**kept) if kept else None
+def from_json(kept: Mapping[str, Any]) -> Workload:
+    """What `as_json` left."""
+    return Workload(**kept)
 
 
 def to_judge(solutions: QuerySet[Solution], request: Request) -> QuerySet[Solution]:

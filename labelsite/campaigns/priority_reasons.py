@@ -8,7 +8,7 @@ from ml.acquisition import REASONS
 
 
 def reason_text(code: str) -> str:
-    """The words for a `Priority.code`. Rows from before there were codes hold English words, shown as they are."""
+    """The words for a `Priority.code`. What is none is shown as it is."""
     kind, *facts = code.split(" ")
     words = REASONS.get(kind)
     if words is None:

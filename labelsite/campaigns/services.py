@@ -62,9 +62,8 @@ def update_campaign(
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if changes.get("is_paused") is False:
         refuse_archived(fresh)
-    # The text that stands may be from before it was kept plain.
-    changes = _stored({"guideline": fresh.guideline, **changes})
-    if changes.get("guideline") not in (None, _plain(fresh.guideline)):
+    changes = _stored(changes)
+    if changes.get("guideline") not in (None, fresh.guideline):
         fresh.guideline_version += 1
     before = _arranged_by(fresh)
     earlier = {field: _recorded(fresh, field) for field in changes}

@@ -58,7 +58,7 @@ def folder_token() -> str:
 
 class Job(models.Model):
     title = models.CharField(max_length=LONGEST)
-    # Its title where that is words and no name (see `titles`); none in rows from before they were kept.
+    # Its title where that is words and no name (see `titles`).
     words = models.JSONField(null=True)
     kind = models.CharField(max_length=8, choices=JobKind.choices, default=JobKind.ML)
     # The verb of `python -m ml`, or the name of work that Django itself does ("import").
@@ -69,7 +69,7 @@ class Job(models.Model):
     spec = models.JSONField(default=dict)
     state = models.CharField(max_length=12, choices=JobState.choices, default=JobState.QUEUED)
     # Part of its folder's name. An id comes again where an older database was put back, and the folder of the first
-    # job of that id still lies there. Empty for jobs from before there was one.
+    # job of that id still lies there.
     folder_token = models.CharField(max_length=8, default=folder_token, db_default="", blank=True)
     # The fencing token: every write of a runner names the attempt that it belongs to.
     attempt = models.PositiveSmallIntegerField(default=0)
@@ -117,8 +117,7 @@ class Job(models.Model):
     @property
     def folder(self) -> Path:
         """Where the job keeps its files; all attempts share `out` in it, so that they can resume."""
-        name = f"{self.pk}-{self.folder_token}" if self.folder_token else str(self.pk)
-        return Path(settings.VAR) / "jobs" / name
+        return Path(settings.VAR) / "jobs" / f"{self.pk}-{self.folder_token}"
 
     @property
     def inputs(self) -> Path:

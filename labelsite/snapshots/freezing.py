@@ -91,8 +91,7 @@ def gather(job: Job, lease: Lease) -> Work:
         job.created_by,
         report=report,
         second=_second_of(job),
-        # Jobs that were queued before there was a choice say nothing of it.
-        keep_unlabelled=job.spec.get("keep_unlabelled", False),
+        keep_unlabelled=job.spec["keep_unlabelled"],
     )
 
     def work(_job: Job, _lease: Lease) -> dict[str, Any]:
@@ -103,10 +102,10 @@ def gather(job: Job, lease: Lease) -> Work:
 
 
 def _second_of(job: Job) -> EstimateRun | None:
-    """The second search that was asked for; jobs that were queued before there was one name none. Raises MisstepError
-    where it is gone: without it, other labels would be frozen.
+    """The second search that was asked for. Raises MisstepError where it is gone: without it, other labels would be
+    frozen.
     """
-    asked = job.spec.get("second_run")
+    asked = job.spec["second_run"]
     if asked is None:
         return None
     found = EstimateRun.objects.filter(pk=asked).first()

@@ -77,19 +77,16 @@ def _refuse_outside(folder: Path, name: str) -> None:
 
 
 def training_problems(folder: Path) -> frozenset[str]:
-    """The problems that a checkpoint was trained on, by hash; none where an older one does not say.
+    """The problems that a checkpoint was trained on, by hash.
 
-    Raises MisstepError where its folder is gone or torn: a model that seems to have seen nothing would be praised for
-    what it knows by heart.
+    Raises MisstepError where its folder is gone or torn, or does not say: a model that seems to have seen nothing would
+    be praised for what it knows by heart.
     """
-    if (expected := _json(folder / MANIFEST).get(PROBLEMS)) is not None:
-        _verify(folder, PROBLEMS, expected)
+    manifest = _json(folder / MANIFEST)
+    if PROBLEMS not in manifest:
+        raise MisstepError(f"{folder} has no {PROBLEMS}, expected a checkpoint of python -m ml train")
+    _verify(folder, PROBLEMS, manifest[PROBLEMS])
     return read_problem_hashes(folder / PROBLEMS)
-
-
-def says_its_problems(checkpoint: Checkpoint) -> bool:
-    """Whether its folder names the problems that it was trained on. That a folder is gone is told where it is read."""
-    return (checkpoint_path(checkpoint) / PROBLEMS).is_file()
 
 
 def keep(folder: Path, sha256: str) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -232,14 +231,11 @@ def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
     """From the pace of the last five runs of the same base and objective with updates of the same kind and size, by
     their cards.
     """
-    kind = Q(checkpoint__card__config__trees=chosen.get("trees") or "solution")
-    if chosen.get("trees") != "problem":
-        # Cards from before there was a choice.
-        kind |= Q(checkpoint__card__config__trees__isnull=True)
     alike = (
         # A checkpoint that was only registered here was trained on some other machine, at its pace.
-        TrainingRun.objects.filter(kind, base=str(chosen.get("base", "")), job__verb="train")
+        TrainingRun.objects.filter(base=str(chosen.get("base", "")), job__verb="train")
         .filter(objective=str(chosen.get("objective") or "classifier"))
+        .filter(checkpoint__card__config__trees=chosen.get("trees") or "solution")
         .filter(checkpoint__card__config__batch_size=int(chosen.get("batch_size") or 32))
         .select_related("checkpoint")
         .order_by("-pk")[:5]

@@ -68,7 +68,7 @@ def _results(run: TrainingRun) -> dict[str, object]:
 
 def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
     """The newest evaluation of each kind on each campaign, in the figure that compares: of all solutions, and of those
-    of problems that it was not trained on. Older evaluations do not tell them apart.
+    of problems that it was not trained on, where there are some.
     """
     evaluations = checkpoint.evaluations.select_related("job").order_by("pk")
     newest = {(each.kind, each.data): each for each in evaluations if each.figures}

@@ -20,7 +20,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from labelsite.annotations.importers import import_file
-from labelsite.autolabels.executions import start_executions, without_outcome
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates, start_search
 from labelsite.campaigns.models import Campaign, Exposure
@@ -129,12 +128,10 @@ def _solutions(campaign: Campaign) -> QuerySet[Solution]:
 
 
 def _execute(campaign: Campaign, say: Say) -> None:
-    """The import queued this; a folder of an earlier version has solutions whose code nobody ran."""
+    """The import queued this."""
     ours = Job.objects.filter(verb="execute", created_by=None)
     solutions = list(_solutions(campaign).values_list("pk", flat=True))
-    jobs = list(ours.filter(spec__solutions__contained_by=solutions))
-    jobs = jobs or start_executions(without_outcome(campaign.name))
-    _finish(jobs, say, "running the code of the steps")
+    _finish(list(ours.filter(spec__solutions__contained_by=solutions)), say, "running the code of the steps")
 
 
 def _estimates(campaign: Campaign, say: Say) -> EstimateRun:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from labelsite.accounts.models import User
@@ -12,10 +11,8 @@ from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.labelers import labelers_of
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.snapshots.services import folder_of
 from labelsite.training.checkpoints import snapshots_on
 from labelsite.training.models import Checkpoint
-from ml.errors import MisstepError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +62,10 @@ def lineage_of(checkpoint: Checkpoint) -> Lineage:
 
 
 def _people(snapshots: Sequence[Snapshot]) -> list[tuple[User, int]]:
-    """Nobody where a snapshot's files are gone: the annotations of today do not tell what was frozen."""
     labelers: Counter[int] = Counter()
     for snapshot in snapshots:
         if snapshot.labels != LabelSource.AUTOMATIC:
-            with suppress(MisstepError):
-                labelers.update(labelers_of(snapshot, folder_of(snapshot)))
+            labelers.update(labelers_of(snapshot))
     users = User.objects.in_bulk(labelers)
     people = [(users[pk], count) for pk, count in labelers.items() if pk in users]
     return sorted(people, key=lambda person: (-person[1], person[0].username))

@@ -12,8 +12,8 @@ def measured(figures: Mapping[str, Any] | None) -> dict[str, Any]:
     """The figures with None for those that nothing was measured for; {} where there are none at all.
 
     ProcessBench's formula gives an accuracy of 0 where there is no solution of its kind, and with it an F1 of 0:
-    beside other models' figures, a perfect model would look the worst. Figures without counts stand as they are.
-    A card leaves out what its validation split could not show.
+    beside other models' figures, a perfect model would look the worst. A card leaves out what its validation split
+    could not show.
     """
     found = dict(figures or {})
     if "f1" not in found and 0 in (found.get("count_wrong"), found.get("count_right")):

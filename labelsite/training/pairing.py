@@ -85,8 +85,8 @@ def _newest(runs: Sequence[TrainingRun]) -> dict[tuple[int, int], Evaluation]:
 
 
 def _figures(mine: Evaluation, base: Evaluation) -> Figures | None:
-    """From the cache where both files are as they were. None where there is no solution that may be compared, and for
-    evaluations of before outcomes were kept."""
+    """From the cache where both files are as they were. None where there is no solution that may be compared, or a
+    file is gone."""
     files = [each.job.outputs / OUTCOMES for each in (mine, base)]
     try:
         content = [sha256_of(file) for file in files]

@@ -47,10 +47,11 @@ EVALUATE_TASK = "labelsite.training.tasks.run_evaluation"
 EVALUATED_FILES: Mapping[str, Sequence[str]] = {
     EvaluationKind.FIRST_MISTAKE: (
         "--solutions", "{in}/solutions.jsonl", "--format", "processbench", "--out", f"{{out}}/{OUTCOMES}",
+        "--training-problems", f"{{in}}/{checkpoints.PROBLEMS}",
     ),
+    # Written without the problems that the checkpoint was trained on.
     EvaluationKind.BEST_OF_N: ("--pool", "{in}/pool.jsonl"),
 }  # fmt: skip
-TRAINED_ON = ("--training-problems", f"{{in}}/{checkpoints.PROBLEMS}")
 
 
 def start_training(
@@ -224,9 +225,6 @@ def start_evaluation(
     in it has a label, or no problem has several graded solutions.
     """
     run = _scores_to_measure(checkpoint, campaign, kind)
-    # A pool is written without these problems; of an older checkpoint nobody knows what it has seen.
-    is_told = kind == EvaluationKind.FIRST_MISTAKE and checkpoints.says_its_problems(checkpoint)
-    files = [*EVALUATED_FILES[kind], *(TRAINED_ON if is_told else ())]
     with transaction.atomic():
         job = enqueue(
             kind="ml",
@@ -235,7 +233,7 @@ def start_evaluation(
                 "campaign": campaign.pk,
                 "score_run": run.pk,
                 "kind": kind,
-                "arguments": [str(kind), "--scores", "{in}/scores.jsonl", *files],
+                "arguments": [str(kind), "--scores", "{in}/scores.jsonl", *EVALUATED_FILES[kind]],
             },
             queue="default",
             created_by=created_by,

@@ -54,9 +54,8 @@ def prepare_evaluation(job: Job, folder: Path) -> None:
     if campaign is None:
         raise MisstepError(Said(gettext_noop("the campaign is no longer there")))
     run = ScoreRun.objects.get(pk=job.spec["score_run"])
-    # Evaluations that were queued before there were kinds look for first mistakes.
     known = checkpoints.training_problems(checkpoints.checkpoint_path(job.evaluation.checkpoint))
-    if job.spec.get("kind") == EvaluationKind.BEST_OF_N:
+    if job.spec["kind"] == EvaluationKind.BEST_OF_N:
         left_out = evidence.write_pool(campaign, run, folder, known)
     else:
         left_out = evidence.write_files(campaign, run, folder)

@@ -26,7 +26,7 @@ def _yardstick(run: TrainingRun) -> tuple[str, str]:
         rule: Mapping[str, Any] = card.get("label_rule") or {}
     else:
         rule = deciding_rule(joined(run.snapshots), run.labels, asked_rule(run.configuration))
-    # What an older card or manifest does not name was as usual.
+    # What is asked for names only what is not as usual.
     whole = {**asdict(LabelRule()), "labels": run.labels, **rule}
     # Of a registered one not every snapshot needs to be here.
     trained_on = (card.get("snapshot") or {}).get("sha256") or run.trained_on

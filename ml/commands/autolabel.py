@@ -32,7 +32,7 @@ from ml.search.decided import Decided, digest_of, disputed_line, read_decided
 from ml.search.grading import style_of
 from ml.search.item_lines import line_of, without_estimate
 from ml.search.meter import Meter
-from ml.search.named_options import FRESH, GIVEN, idle_options, refuse_what_waits
+from ml.search.named_options import FRESH, GIVEN, refuse_what_waits
 from ml.search.pairs import PairRules
 from ml.search.problems import read_problems
 from ml.search.recipes import GUIDED, RECIPES, Recipe, pair_rules, read_named
@@ -82,9 +82,7 @@ class AutolabelRun:
         refuse_a_critic_that_cannot_answer(options, policy)
         self.value_model = self._load_value_model()
         self.totals.lowest_q = lowest_q(self.arguments.method)
-        folder = RunFolder(
-            out, self._settings(options, policy.name, items), idle_options(options, self._acts_on)
-        )
+        folder = RunFolder(out, self._settings(options, policy.name, items))
         if (earlier := folder.finished_run()) is not None:
             tell_finished(out)
             return _result(earlier, self.arguments.out)
@@ -240,9 +238,9 @@ class AutolabelRun:
             "seed": self.arguments.seed,
             "input": input_settings(items),
             **part_settings(self.arguments.part),
-            **({"rstar_output_format": True} if self.arguments.rstar_output_format else {}),
-            # Another word on an answer makes another run. Without any, a run is the same as before there were words.
-            **({"decided": digest_of(self.decided)} if self.decided else {}),
+            "rstar_output_format": self.arguments.rstar_output_format,
+            # Another word on an answer makes another run, and a file without any makes none.
+            "decided": digest_of(self.decided) if self.decided else None,
         }
 
     def _run_record(self, settings: dict[str, Any], count: int) -> dict[str, Any]:

@@ -140,22 +140,17 @@ def _settings(options: argparse.Namespace, splits: list[str]) -> dict[str, Any]:
     usual = train.parser().get_default
     given = {name: value for name, value in vars(options).items() if name not in NO_SETTINGS}
     settings = {"splits": splits, **{name: value for name, value in given.items() if value != usual(name)}}
-    # One alone stands as it did before there could be several, so that a curve goes on.
-    if len(options.manifest or ()) == 1:
-        settings["manifest"] = options.manifest[0]
     settings |= _contents(options)
     found: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return found
 
 
 def _contents(options: argparse.Namespace) -> dict[str, Any]:
-    """What stands behind the folders that options name (see `ml.prm.curve_folder.LATER`): a path stays when that
-    changes."""
-    from ml.prm.curve_folder import BASE, OPINION
+    """What stands behind the folders that options name: a path stays when that changes."""
     from ml.prm.finished_training import told_of_base
     from ml.prm.second_opinion import SecondOpinion
 
-    found = {} if options.base in NAMED_BASES else {BASE: told_of_base(options.base)}
+    found = {} if options.base in NAMED_BASES else {"base_holds": told_of_base(options.base)}
     if options.second_opinion is not None:
-        found[OPINION] = SecondOpinion(options.second_opinion).on_card()["manifest_sha256"]
+        found["second_opinion_holds"] = SecondOpinion(options.second_opinion).on_card()["manifest_sha256"]
     return found

@@ -77,5 +77,5 @@ def input_settings(items: Sequence[object]) -> dict[str, Any]:
 
 
 def part_settings(chosen: Part | None) -> dict[str, str]:
-    """What a part adds to the settings of its run. The whole is the same run as before there were parts."""
+    """What a part adds to the settings of its run. The whole is no part."""
     return {"part": str(chosen)} if chosen is not None else {}

@@ -27,7 +27,7 @@ def add_to(arguments: argparse.ArgumentParser) -> None:
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What was chosen. Snapshots of before there was a choice say nothing of it."""
+    """What was chosen, where it is not as usual."""
     chosen = {"keep_unlabelled": options.keep_unlabelled, "split": options.split}
     return {name: value for name, value in chosen.items() if value}
 

@@ -43,7 +43,6 @@ class Options:
     def name(self, model: str) -> str:
         """The addresses with all options that change what is written."""
         options = {"model": model, **told_of_family(self.family), "max_tokens": str(self.max_tokens)}
-        # A name from before there was an option is the same policy's.
         options |= (
             {} if self.max_step_tokens == LONGEST_STEP else {"max_step_tokens": str(self.max_step_tokens)}
         )

@@ -15,8 +15,8 @@ from ml.prm.checkpoint import MANIFEST, check_whole, manifest_hash
 
 # What says how a model is read: one that mixed two ways would be read in neither.
 READ_ALIKE = ("objective", "outputs", "head")
-# By the objective, and what cards say of before there was a choice.
-CONFIGURED_ALIKE = {"preference": ("preference_output", "tanh"), "outcome": ("outcome_tokens", "last")}
+# The same, of one objective each.
+CONFIGURED_ALIKE = {"preference": "preference_output", "outcome": "outcome_tokens"}
 # Whether a model's token means the same: the vocabulary, and what stands between the texts.
 FILES_ALIKE = ("steps.json", "tokenizer.json")
 
@@ -61,8 +61,8 @@ def _refuse_unlike(first: Part, other: Part) -> None:
     for name in READ_ALIKE:
         _refuse_other(other.folder, name, other.card.get(name), first.card.get(name))
     if first.card["objective"] in CONFIGURED_ALIKE:
-        name, usual = CONFIGURED_ALIKE[first.card["objective"]]
-        found, expected = (part.card["config"].get(name, usual) for part in (other, first))
+        name = CONFIGURED_ALIKE[first.card["objective"]]
+        found, expected = (part.card["config"].get(name) for part in (other, first))
         _refuse_other(other.folder, name, found, expected)
     if first.card["outputs"] == 3:
         rules = [part.card["label_rule"]["neutral"] for part in (other, first)]

@@ -94,22 +94,19 @@ def open_base(
     from_scratch: bool,
     extra_layers: int | None = None,
     is_packed: bool = True,
-    plain_length: int | None = None,
 ) -> Base:
     """A base of NAMED_BASES, or a transformers model's folder. Random weights are drawn from `seed`.
 
     `extra_layers` fresh layers go on top of given weights (None: what suits the base). `pocket` gives way to `small`
     where the texts are not the pocket family's, and says so in `remark` and `origin`.
     is_packed: see `ProcessRewardModel`; the named bases are read in packed rows alone.
-    plain_length: the context of a folder that says none, where no `maximum_length` is asked for (None: all that the
-    base has).
     Raises MisstepError for a folder that holds no readable model, or a checkpoint that is not whole, for target tokens
     that it cannot say, for texts that a pocket reader cannot say, and for `extra_layers` on weights that turn out to be
     random.
     """
     torch.manual_seed(seed)
     if name not in NAMED_BASES:
-        base = _from_folder(Path(name), head, maximum_length, is_packed, plain_length)
+        base = _from_folder(Path(name), head, maximum_length, is_packed)
         return _with_layers(base, extra_layers or 0, head)
     if name == "small":
         return _small(texts, head, maximum_length)
@@ -204,9 +201,7 @@ def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None)
     return Base(build(config, head.is_language_head), tokenizer, {"name": "small", "weights": "random"})
 
 
-def _from_folder(
-    folder: Path, head: HeadSettings, maximum_length: int | None, is_packed: bool, plain_length: int | None
-) -> Base:
+def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None, is_packed: bool) -> Base:
     if not folder.is_dir():
         raise MisstepError(
             f"--base {folder} is no folder, expected {', '.join(NAMED_BASES)} or a model's folder"
@@ -220,8 +215,7 @@ def _from_folder(
     context = context_of(model.config, is_packed)
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
-    usual = context if plain_length is None else plain_length
-    tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance, usual)
+    tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance, context)
     if tokenizer.layout.maximum_length > context:
         tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
     origin = {"name": folder.name, "weights": "given", "sha256": hashes_of_weights(folder)}

@@ -25,7 +25,7 @@ from ml.prm.curve_folder import CurveFolder
 from ml.prm.curve_samples import Sample, by_problem, counted, held_out, with_labels
 from ml.prm.distributed import Group
 from ml.prm.out_folder import states_of, writing_alone
-from ml.prm.preparing import LENGTH_OF_BEFORE, prepare
+from ml.prm.preparing import prepare
 from ml.prm.request import Request, opened, with_rule
 from ml.prm.run import fit
 from ml.prm.score import TOKENS_PER_ROW, Scorer, Unscored
@@ -145,7 +145,7 @@ class _Campaign:
         sample = Sample(
             self.snapshot.folder, self.snapshot.manifest, _fused_anew(rows, request, self.snapshot)
         )
-        ready = prepare(request, sample, self.group, LENGTH_OF_BEFORE if folder.is_of_before else None)
+        ready = prepare(request, sample, self.group)
         fitted = fit(ready, sample, self.group)
         scorer = Scorer(fitted.model, ready.base.tokenizer, fitted.card, bfloat16=ready.settings.bfloat16)
         return {

@@ -15,19 +15,13 @@ from ml.json_lines import as_line
 from ml.whole_file import whole_file
 
 SETTINGS, POINTS = "settings.json", "points.jsonl"
-# Settings that came later: a folder that does not say them goes on, by the others.
-BASE, OPINION = "base_holds", "second_opinion_holds"
-LATER = (BASE, OPINION)
-# What once stood among them and decides no point: a folder that says it goes on with other rows.
-ONCE = ("tokens_per_row",)
 
 
 class CurveFolder:
     """path: the folder, made where there is none. settings: what decides a point beside its labels, size and seed.
 
     available: for each kind of labels, on how many solutions to train on there are some. left_out: the points whose
-    samples taught nothing, with the reason; the same samples are drawn again when a command goes on. is_of_before:
-    whether its points are from when a folder's context was 2048 tokens at most.
+    samples taught nothing, with the reason; the same samples are drawn again when a command goes on.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -35,7 +29,6 @@ class CurveFolder:
         self.path, self.settings = path, dict(settings)
         self.available: dict[str, int] = {}
         self.left_out: list[dict[str, Any]] = []
-        self.is_of_before = False
         known = path / SETTINGS
         if known.is_file():
             self._refuse_others(json.loads(known.read_text(encoding="utf-8")))
@@ -75,11 +68,6 @@ class CurveFolder:
         return report(self.points, self.left_out)
 
     def _refuse_others(self, known: Mapping[str, Any]) -> None:
-        known = {name: value for name, value in known.items() if name not in ONCE}
-        self.is_of_before = BASE in self.settings and BASE not in known
-        for name in LATER:
-            if name not in known:
-                self.settings.pop(name, None)
         # As they come back from a file: what was a tuple is a list there.
         own = json.loads(json.dumps(self.settings))
         for name in sorted({*known, *own}):

@@ -14,22 +14,8 @@ from ml.prm.resuming import other_settings
 from ml.prm.training_settings import TrainingSettings
 from ml.training_choices import NAMED_BASES
 
-# Options that came later, with what they are where nobody asks for them: states go on which were saved before.
-LATER: dict[str, Any] = {
-    "compiled": False,
-    "unpacked": False,
-    "second_opinion": None,
-    "preference_output": "tanh",
-    "lora_dropout": 0.0,
-    "too_long": "refuse",
-    "fill_pairs": False,
-    "least_margin": 0.0,
-    "least_edit_distance": 0,
-}
-
-# Where adapters went by default before a base's own layers were found, which are these in Llama's kin: a name for the
-# default, so that states go on. What it stands for in another base is in `base_facts`.
-USUAL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+# What decides no update, and how steps and problems end: that is in `base_facts`, as the base has it where nobody asks.
+NO_SETTINGS = ("save_every", "validate_every", "validation_limit", "separator", "problem_end")
 
 
 def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
@@ -45,7 +31,7 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "lora_rank": request.lora_rank,
         "lora_alpha": _lora_alpha(request),
         "lora_dropout": request.lora_dropout,
-        "lora_targets": list(request.lora_targets or USUAL_TARGETS) if request.lora_rank else None,
+        "lora_targets": list(request.lora_targets) if request.lora_rank else None,
         "second_opinion": request.opinion_said,
         "maximum_length": request.maximum_length,
         "too_long": request.too_long,
@@ -70,49 +56,30 @@ def computing_of(request: Request, settings: TrainingSettings) -> dict[str, Any]
     return {"tokens_per_row": settings.tokens_per_row, **found} if request.trees == "solution" else found
 
 
-def fingerprint_of(
-    snapshot: str, request: Request, settings: TrainingSettings, is_earlier: bool = False
-) -> str:
+def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
     """Names the run: the same data, rule and settings. Where states are kept, when it is looked at and how it is
-    computed does not count; what stands behind the base's name is `base_facts`.
-
-    is_earlier: as versions of before named it, whose states go on: with how it is computed and where its base lies."""
-    body = {**config_of(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
-    if body["rule"]["given_up"] == "keep":
-        # Snapshots of before there was a choice hold nothing that was given up.
-        del body["rule"]["given_up"]
-    body["base"] = request.base if is_earlier or request.base in NAMED_BASES else None
-    if not is_earlier:
-        body = {name: said for name, said in body.items() if name not in computing_of(request, settings)}
-    # How steps and problems end is in `base_facts`, which knew it before the card did.
-    for name in ("save_every", "validate_every", "validation_limit", "separator", "problem_end"):
-        body.pop(name)
-    # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
-    body["frozen_labels"] = not request.asked
-    if settings.objective == "preference":
-        # States of before, when other pairs were made of the same rows, are of another run.
-        body["pairs"] = "by mean Q"
-    for name, usual in {**LATER, "lora_alpha": _lora_alpha(replace(request, lora_alpha=None))}.items():
-        if body.get(name) == usual:
-            body.pop(name)
+    computed does not count; what stands behind the base's name is `base_facts`."""
+    idle = {*NO_SETTINGS, *computing_of(request, settings)}
+    body = {name: said for name, said in config_of(request, settings).items() if name not in idle}
+    body |= {"snapshot": snapshot, "rule": asdict(request.rule)}
+    body["base"] = request.base if request.base in NAMED_BASES else None
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def asked_of(snapshot: str, request: Request, settings: TrainingSettings, is_earlier: bool = False) -> str:
+def asked_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
     """The fingerprint as far as the command tells it: how many updates an epoch has is known once examples are made."""
-    return fingerprint_of(snapshot, request, replace(settings, steps=request.steps or 0), is_earlier)
+    return fingerprint_of(snapshot, request, replace(settings, steps=request.steps or 0))
 
 
 def refuse_other_command(states: Path, snapshot: str, request: Request, settings: TrainingSettings) -> None:
     """Raises MisstepError where states are of another command, as far as it tells: at once, before a large snapshot's
-    texts are tokenised. Where an earlier version wrote them, that is known if the number of updates was asked for."""
+    texts are tokenised."""
     said = said_by_newest(states)
-    begun = said and said.get("fingerprint" if request.steps is not None else "asked")
-    if begun and begun not in [asked_of(snapshot, request, settings, earlier) for earlier in (False, True)]:
+    if said is not None and said.get("asked") != asked_of(snapshot, request, settings):
         raise other_settings(states)
 
 
 def _lora_alpha(request: Request) -> float | None:
     if not request.lora_rank:
         return None
-    return 2 * request.lora_rank if request.lora_alpha is None else request.lora_alpha
+    return 2.0 * request.lora_rank if request.lora_alpha is None else request.lora_alpha

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ml.errors import MisstepError, NothingToLearn
 from ml.prm.adapters import experts_of, targets_in
 from ml.prm.bases import Base, open_base
-from ml.prm.checkpoint import problems_taught, said_by_newest
+from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
 from ml.prm.example import Example
 from ml.prm.identity import refuse_other_command
@@ -39,8 +39,6 @@ from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 
 # In the order of a target's classes.
 CLASS_NAMES = ("wrong", "right", "neutral")
-# Of a base that says none and could hold more, in runs whose states do not say their context.
-LENGTH_OF_BEFORE = 2048
 NO_OUTCOME = (
     "--outcomes reads no solution by its answer, since every one that it could read has labels: `ml snapshot"
     " --keep-unlabelled` keeps those without, and a curve draws none of these"
@@ -66,11 +64,8 @@ class Prepared:
     lora_targets: Sequence[str] = ()
 
 
-def prepare(request: Request, snapshot: Snapshot, group: Group, plain_length: int | None = None) -> Prepared:
-    """plain_length: see `open_base`; where it is None, that of an unfinished run's states.
-
-    Raises MisstepError for labels, a base or records that no run could be made from.
-    """
+def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
+    """Raises MisstepError for labels, a base or records that no run could be made from."""
     request = with_rule(request, snapshot.manifest)
     refuse_unsuited_labels(request)
     if request.second_opinion:
@@ -86,7 +81,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group, plain_length: in
         refuse_shares_of_ends(request.rule, methods)
         if group.is_first and (doubt := doubt_about_shares(request.rule, methods)):
             print(f"python -m ml train: {doubt}", file=sys.stderr, flush=True)
-    base = _opened(learned, request, group, plain_length or _length_begun_with(request))
+    base = _opened(learned, request, group)
     targets = _targets(base, request, group)
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))
@@ -135,11 +130,11 @@ def _drained(rows: list[SnapshotRow]) -> Iterator[SnapshotRow]:
         yield rows.pop()
 
 
-def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group, plain_length: int | None) -> Base:
+def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group) -> Base:
     """The base with the ends of steps and of the problem that were asked for; what it has to say is said."""
     base = open_base(
         request.base, _texts(rows), head_settings(request), request.training.seed, request.maximum_length,
-        request.from_scratch, request.extra_layers, request.is_packed, plain_length,
+        request.from_scratch, request.extra_layers, request.is_packed,
     )  # fmt: skip
     if request.is_packed:
         refuse_attention_dropout(base.model, request.device)
@@ -176,12 +171,6 @@ def _refuse_frozen_draws(base: Base) -> None:
             f"--lora on random weights (--base {base.origin['name']}), which it would leave random, expected given"
             " weights, or no --lora"
         )
-
-
-def _length_begun_with(request: Request) -> int | None:
-    """The context that an unfinished run has read with so far; None for a run that begins."""
-    said = said_by_newest(states_of(request.out))
-    return None if said is None else said.get("context", LENGTH_OF_BEFORE)
 
 
 def _texts(rows: Sequence[SnapshotRow]) -> list[str]:

@@ -39,16 +39,13 @@ class Mark:
     """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
     settings alone do not say: a base's name stays when what stands behind it changes. asked: the fingerprint without
     what examples have to be made for (see `identity.asked_of`). made_by, computing: the code that makes this attempt,
-    and how it computes (see `identity.computing_of`), which make it no other run. context: the most tokens that a
-    solution may have. earlier: what states of earlier versions call this run."""
+    and how it computes (see `identity.computing_of`), which make it no other run."""
 
     fingerprint: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     asked: str = ""
     made_by: Mapping[str, Any] = field(default_factory=dict)
-    context: int = 0
     computing: Mapping[str, Any] = field(default_factory=dict)
-    earlier: str = ""
 
 
 def base_facts(
@@ -93,7 +90,6 @@ def save(
         "device": torch.device(group.device).type,
         "threads": torch.get_num_threads(),
         "processes": group.size,
-        "context": mark.context,
         "made_by": dict(mark.made_by),
         "computing": dict(mark.computing),
         "earlier_attempts": run.earlier_attempts,
@@ -145,8 +141,8 @@ def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str)
     """Another kind of device, or another number of a CPU's threads, rounds otherwise, which is no other run; but nobody
     may have wanted it.
     """
-    begun, threads = state.body.get("device", device), torch.get_num_threads()
-    before = state.body.get("threads", threads)
+    begun, threads = state.body["device"], torch.get_num_threads()
+    before = state.body["threads"]
     if begun != device:
         was, goes_on, option = begun, f"on {device}", f"--device {begun}"
     elif device == "cpu" and before != threads:
@@ -161,7 +157,7 @@ def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str)
 
 def _tell_other_processes(state: TrainingState, folder: Path | None, size: int) -> None:
     """Each process draws its own dropout, and their sums round otherwise than one's."""
-    before = state.body.get("processes", size)
+    before = state.body["processes"]
     if before == size:
         return
     _tell(
@@ -172,7 +168,7 @@ def _tell_other_processes(state: TrainingState, folder: Path | None, size: int) 
 
 def _tell_other_code(state: TrainingState, folder: Path | None, mark: Mark) -> None:
     """Another commit or library may compute otherwise, which no setting says."""
-    before = _versions(state.body.get("made_by") or mark.made_by)
+    before = _versions(state.body["made_by"])
     now = _versions(mark.made_by)
     changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if not changed:
@@ -186,8 +182,8 @@ def _tell_other_code(state: TrainingState, folder: Path | None, mark: Mark) -> N
 
 def _tell_other_computing(state: TrainingState, folder: Path | None, mark: Mark) -> None:
     """The options of memory and speed add up in another order, and dropout draws row by row."""
-    before = state.body.get("computing", mark.computing)
-    changed = [name for name, now in mark.computing.items() if before.get(name, now) != now]
+    before = state.body["computing"]
+    changed = [name for name, now in mark.computing.items() if before[name] != now]
     if not changed:
         return
     was, goes_on = (
@@ -208,11 +204,10 @@ def _versions(made_by: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _earlier_attempts(state: TrainingState, mark: Mark) -> list[dict[str, Any]]:
-    """Each once, the first one first. States of before this was kept do not say what made them."""
-    known = [*state.body.get("earlier_attempts", []), state.body.get("made_by")]
+    """Each once, the first one first."""
     found: list[dict[str, Any]] = []
-    for made_by in known:
-        if made_by and made_by != mark.made_by and made_by not in found:
+    for made_by in (*state.body["earlier_attempts"], state.body["made_by"]):
+        if made_by != mark.made_by and made_by not in found:
             found.append(made_by)
     return found
 
@@ -242,9 +237,9 @@ def other_settings(folder: Path | None) -> MisstepError:
 
 
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:
-    if state.body["fingerprint"] not in (mark.fingerprint, mark.earlier):
+    if state.body["fingerprint"] != mark.fingerprint:
         raise other_settings(folder)
-    before, now = _seen(state.body.get("base", {})), _seen(mark.base)
+    before, now = _seen(state.body["base"]), _seen(mark.base)
     other = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
     if other:
         raise MisstepError(

@@ -128,9 +128,7 @@ def fit(ready: Prepared, snapshot: Snapshot, group: Group) -> Fitted:
         base_facts(base.origin, base.tokenizer, model),
         asked_of(snapshot.sha256, request, settings),
         made_by(),
-        base.tokenizer.layout.maximum_length,
         computing_of(request, settings),
-        fingerprint_of(snapshot.sha256, request, settings, is_earlier=True),
     )
     skeleton = _placed(model, request, group)
     card = begun_card(ready, snapshot, group, mark.made_by)

@@ -180,7 +180,7 @@ def load_scorer(
     targets, tolerance = tokenizer.target_ids, tokenizer.layout.tolerance
     if mean_over_tokens and tolerance is not None:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
-    is_packed = not card.get("config", {}).get("unpacked", False)
+    is_packed = not card["config"].get("unpacked", False)
     has_language_head = bool(targets) or tolerance is not None
     plain = given[0] if given else load(root, has_language_head=has_language_head, is_packed=is_packed)
     model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator), is_packed)
@@ -205,9 +205,7 @@ def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:
     if objective == "value":
         return outputs[:, 0].clamp(0.0, 1.0)
     if objective == "preference":
-        # Cards of before there was a choice say nothing of it.
-        how = card.get("config", {}).get("preference_output", "tanh")
-        return (1.0 + rewards(outputs[:, 0], how)) / 2.0
+        return (1.0 + rewards(outputs[:, 0], card["config"]["preference_output"])) / 2.0
     chances = outputs.softmax(dim=1)
     if outputs.shape[1] == 3 and card["label_rule"]["neutral"] == "positive":
         return chances[:, POSITIVE] + chances[:, NEUTRAL]

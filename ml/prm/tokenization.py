@@ -245,10 +245,6 @@ def load_step_tokenizer(
         tokenizer = AutoTokenizer.from_pretrained(str(root), trust_remote_code=False)
         path = root / "steps.json"
         said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if isinstance(said, dict) and said.pop("token_bias", None) is not None:
-            raise MisstepError(
-                f"{root} has the likelihood head of before (token_bias), expected one trained anew"
-            )
         layout = layout_of({"maximum_length": usual_length, **said} if isinstance(said, dict) else said, path)
     except (OSError, ValueError, TypeError) as error:
         raise MisstepError(f"{root}: {error}, expected a folder with a tokenizer") from error

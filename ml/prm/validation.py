@@ -102,9 +102,9 @@ def _measured(
 ) -> tuple[float | None, dict[str, Any] | None]:
     """The objective's mean loss on the examples, and the figures of the rows; None for what there is nothing of."""
     card, rows = scorer.card, [row for row in rows if has_something(row)]
-    rule, config = LabelRule.of(card["label_rule"]), card.get("config", {})
-    asked = [asked_of(row, rule, config.get("alternatives", True)) for row in rows]
-    by_token = card["objective"] == "outcome" and bool(examples) and config.get("outcome_tokens") == "all"
+    rule, config = LabelRule.of(card["label_rule"]), card["config"]
+    asked = [asked_of(row, rule, config["alternatives"]) for row in rows]
+    by_token = card["objective"] == "outcome" and bool(examples) and config["outcome_tokens"] == "all"
     normaliser = normaliser_in(examples, settings) if examples and settings else 1.0
     reading = Reading(scorer, asked, settings, normaliser, by_token, limit)
     loss, scores = _read(reading, problems_of(asked, examples, scorer.tokenizer), group, is_stopping)

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +41,21 @@ def was_served(folder: Path) -> bool:
 
 class RunFolder:
     """Where one run of `autolabel` writes, or of `sample` or `score` until its file is whole. `settings` is what makes
-    two runs the same run, but for the address of a policy's server, and for those of its `parameters` that are `idle`:
-    they have no effect on this run.
+    two runs the same run, but for the address of a policy's server.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], idle: Collection[str] = ()) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
         self.settings = json.loads(json.dumps(settings))
-        self._idle = idle
         self.offsets: dict[int, tuple[int, int]] = {}
 
     def finished_run(self) -> dict[str, Any] | None:
         """The `run.json` of an earlier whole run with the same settings, or None. Raises MisstepError where one of its
-        files is no longer what it wrote; older ones do not say what they wrote."""
+        files is no longer what it wrote."""
         run = self._run_there()
         if run is None or self._other_than(run.get("settings")):
             return None
-        for name, known in run.get("files", {}).items():
+        for name, known in run["files"].items():
             path = self.folder / name
             if not path.is_file() or sha256_of(path) != known:
                 how = "was changed" if path.is_file() else "is gone"
@@ -168,7 +166,7 @@ class RunFolder:
 
     def _other_than(self, settings: Any) -> str | None:
         """What another run's settings differ in; None where they are this one's."""
-        return difference(settings, self.settings, self._idle)
+        return difference(settings, self.settings)
 
     def _run_there(self) -> dict[str, Any] | None:
         path = self.folder / "run.json"
@@ -190,7 +188,7 @@ class RunFolder:
             )
         if (run := self._run_there()) is not None:
             # Written over, what only the earlier run has (trees, disputed answers) would stand beside the new.
-            refuse_another(self.folder, run.get("settings"), self.settings, self._idle)
+            refuse_another(self.folder, run.get("settings"), self.settings)
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS

@@ -119,7 +119,7 @@ class SolvedTotals:
 
     def add(self, kept: Mapping[str, Any]) -> None:
         """Take in what was kept of one problem: its `line` and `texts`, or why it is `unanswered`; and `seconds`."""
-        self.cost.seconds += kept.get("seconds", 0.0)
+        self.cost.seconds += kept["seconds"]
         if "line" not in kept:
             self.unanswered += 1
             return

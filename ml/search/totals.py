@@ -40,9 +40,9 @@ class Totals:
     def add(self, line: dict[str, Any]) -> None:
         """Take one finished line in."""
         self.spend(line)
-        self.disputed_answers += len(line["disputed"]["answers"]) if line.get("disputed") else 0
-        self.decided_answers += line.get("decided", 0)
-        self.ungraded += line.get("ungraded", 0)
+        self.disputed_answers += len(line["disputed"]["answers"]) if line["disputed"] else 0
+        self.decided_answers += line["decided"]
+        self.ungraded += line["ungraded"]
         self.unanswered += line.get("unanswered") is not None
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:
@@ -53,10 +53,10 @@ class Totals:
         """Take in what a `Meter` read, also where no line came of it."""
         for name, value in spent["cost"].items():
             setattr(self.cost, name, getattr(self.cost, name) + value)
-        self.sandbox_executions.update(spent.get("sandbox_executions", {}))
-        self.texts.update(spent.get("texts", {}))
+        self.sandbox_executions.update(spent["sandbox_executions"])
+        self.texts.update(spent["texts"])
         self.prompt_tokens.update(spent.get("prompt_tokens", {}))
-        self.infrastructure += spent.get("infrastructure", 0)
+        self.infrastructure += spent["infrastructure"]
         self.estimated_tokens |= spent.get("estimated_tokens", False)
 
     def _add_q(self, value: float) -> None:

@@ -157,9 +157,7 @@ class _SearchTree:
     def _checked(self, node: Node) -> Node:
         for name in ("graded", "correct"):
             if name not in node:
-                self.refusal(
-                    f"node {node['id']} without {name}", "trees of this version's python -m ml autolabel"
-                )
+                self.refusal(f"node {node['id']} without {name}", "trees of python -m ml autolabel")
         if self.refusal.count(node, "correct") > self.refusal.count(node, "graded"):
             self.refusal(f"{node['correct']} correct of {node['graded']} graded", "at most as many")
         self.refusal.optional_number(node, "q_value", self.lowest, 1.0)

@@ -94,7 +94,7 @@ def test_answers_that_nobody_had_graded_are_graded_when_their_file_comes_again(t
     path = tmp_path / "phase2.jsonl"
     path.write_text(phase_2("right", "4") + phase_2("wrong", "5") + phase_2("equal", "2+2"))
     assert import_file(path, "prm800k", "C").graded == 0
-    # As earlier versions left them: only equal texts were known to be equal answers.
+    # As where no grader was to be had: only equal texts are known to be equal answers.
     Solution.objects.exclude(final_answer="4").update(is_correct=None)
     dry = import_file(path, "prm800k", "C", dry_run=True)
     assert "would grade the answers of 2 that were there" in str(dry)

@@ -85,13 +85,3 @@ def test_an_import_whose_campaign_was_deleted_makes_no_other_in_its_place(path: 
     job.refresh_from_db()
     assert job.state == JobState.FAILED and "campaign Gone was deleted" in job.error
     assert not Campaign.objects.exists()
-
-
-@pytest.mark.usefixtures("own_folder")
-def test_an_import_that_was_queued_before_ids_were_kept_finds_its_campaign_by_name(path: Path) -> None:
-    campaign = make_campaign("Old")
-    job = queued_import(path, "Old")
-    del job.spec["campaign_id"]
-    job.save()
-    run_here(job)
-    assert campaign.tasks.count() == 1

@@ -55,13 +55,6 @@ def test_the_same_key_with_another_judgement_is_refused_and_the_first_one_stands
     assert submit(lease, 1, 1, 1, key=key).pk == first.pk
 
 
-def test_an_annotation_from_before_judgements_were_noted_answers_its_key_as_ever(lease) -> None:
-    key = uuid4()
-    first = submit(lease, 1, 1, 1, key=key)
-    Annotation.objects.update(judgement_digest="")
-    assert submit(lease, -1, key=key).pk == first.pk
-
-
 def test_another_key_for_a_submitted_task_is_told_so(lease) -> None:
     submit(lease, 1, 1, 1)
     with pytest.raises(AlreadySubmitted):

@@ -176,7 +176,7 @@ def test_a_short_run_tells_only_a_bound_of_a_longer_ones_time():
     assert budget_for_search(Problem.objects.all(), request).cost.is_time_a_bound
 
 
-def test_a_run_from_before_sizes_were_kept_tells_no_cost():
+def test_a_run_that_was_loaded_from_a_file_tells_no_cost():
     make_problem("1 + 2 =")
     EstimateRun.objects.create(
         method="rstar",

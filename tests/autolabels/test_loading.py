@@ -31,12 +31,12 @@ def test_estimates_stand_at_the_chosen_steps_in_order(tmp_path):
     assert whole.q_values == [1.0, 0.5, 0.0] == whole.soft_values
 
 
-def test_a_solution_s_sandbox_level_is_kept_and_an_older_file_without_one_is_read(tmp_path):
-    old, prose, new = (make_solution(steps=["one"]) for _ in range(3))
+def test_a_solution_s_sandbox_level_is_kept_and_a_file_without_one_is_read(tmp_path):
+    bare, prose, new = (make_solution(steps=["one"]) for _ in range(3))
     levels = {prose: None, new: "process:landlock5+seccomp-x86_64"}
     written = [estimate_line(one.pk, [4]) | {"sandbox_level": level} for one, level in levels.items()]
-    load_estimates(new_run(), write_run(tmp_path, [estimate_line(old.pk, [4]), *written]))
-    kept = [SolutionEstimate.objects.get(solution=one).sandbox_level for one in (old, prose, new)]
+    load_estimates(new_run(), write_run(tmp_path, [estimate_line(bare.pk, [4]), *written]))
+    kept = [SolutionEstimate.objects.get(solution=one).sandbox_level for one in (bare, prose, new)]
     assert kept == ["", "", "process:landlock5+seccomp-x86_64"]
 
 

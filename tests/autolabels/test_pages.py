@@ -144,7 +144,7 @@ def test_what_follows_a_step_stands_by_its_q_value_and_pruned_steps_come_last(cl
     assert q_values == [1.0, 0.5, 0.0, -1.0, None]
 
 
-def test_a_step_shows_where_its_code_ran_and_a_tree_from_before_that_was_kept_shows_nothing(client, tree):
+def test_a_step_shows_where_its_code_ran_and_a_tree_that_does_not_say_shows_nothing(client, tree):
     log_in(client, "reviewer")
     address = reverse("autolabels:node", args=[tree.pk, 4])
     assert "Sandbox" not in client.get(address).content.decode()

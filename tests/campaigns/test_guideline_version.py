@@ -7,7 +7,7 @@ import pytest
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import create_campaign, update_campaign
 from tests.campaigns.test_pages import form_data
-from tests.factories import make_campaign, make_user
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 # As a script gives it, and as a browser sends it back.
@@ -19,9 +19,9 @@ def stored() -> tuple[str, int]:
     return Campaign.objects.values_list("guideline", "guideline_version").get()
 
 
-@pytest.mark.parametrize("kept", [TEXT, SENT, KEPT])
-def test_saving_only_another_name_keeps_the_version(client, kept) -> None:
-    campaign = make_campaign("Old", guideline=kept)
+@pytest.mark.parametrize("given", [TEXT, SENT, KEPT])
+def test_saving_only_another_name_keeps_the_version(client, given) -> None:
+    campaign = create_campaign("Old", guideline=given)
     client.force_login(make_user("admin"))
     response = client.post(f"/campaigns/{campaign.pk}/settings/", form_data(name="New", guideline=SENT))
     assert response.status_code == 302
@@ -30,7 +30,7 @@ def test_saving_only_another_name_keeps_the_version(client, kept) -> None:
 
 
 def test_another_text_is_another_version_and_so_is_none(client) -> None:
-    campaign = make_campaign(guideline=TEXT)
+    campaign = create_campaign("Ours", guideline=TEXT)
     client.force_login(make_user("admin"))
     address = f"/campaigns/{campaign.pk}/settings/"
     client.post(address, form_data(guideline=f"{SENT}\r\n- be quick"))

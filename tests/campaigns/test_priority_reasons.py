@@ -1,4 +1,4 @@
-"""Why a task comes is kept as a code and told in the reader's language; older rows stay readable."""
+"""Why a task comes is kept as a code and told in the reader's language; what is no code stands as it is."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_reader_gets_it_in_their_language() -> None:
 
 
 @pytest.mark.parametrize(
-    "old", ["", "wrong answer, yet the PRM gives it 0.93", "uncertainty", "uncertainty step=2", "a=b c"]
+    "text", ["", "wrong answer, yet the PRM gives it 0.93", "uncertainty", "uncertainty step=2", "a=b c"]
 )
-def test_what_is_no_code_is_shown_as_it_stands(old: str) -> None:
-    assert reason_text(old) == old
+def test_what_is_no_code_is_shown_as_it_stands(text: str) -> None:
+    assert reason_text(text) == text

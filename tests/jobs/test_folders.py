@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 
 from labelsite.jobs.models import Job
 from tests.factories import make_job
@@ -21,15 +20,3 @@ def test_a_job_of_an_id_that_comes_again_has_a_folder_of_its_own(settings, tmp_p
     Job.objects.all().delete()
     second = make_job(id=first.pk)
     assert second.pk == first.pk and not second.folder.exists()
-
-
-def test_a_job_from_before_folders_had_tokens_keeps_its_own(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO jobs_job (title, kind, verb, task_name, queue, spec, state, attempt, maximum_attempts, holder,"
-            " cancel_requested, progress, error, created_at) VALUES"
-            " ('old', 'ml', 'sample', '', 'default', '{}', 'queued', 0, 3, '', false, '{}', '', now()) RETURNING id"
-        )
-        old = Job.objects.get(pk=cursor.fetchone()[0])
-    assert old.folder == tmp_path / "jobs" / str(old.pk)

@@ -40,7 +40,7 @@ def test_words_may_stand_in_words_and_what_has_no_translation_stays() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_a_name_and_an_older_row_are_the_same_to_everybody(language: str) -> None:
+def test_a_name_is_the_same_to_everybody(language: str) -> None:
     enqueue("django", "test", title="100% of %(mine)s")
     with translation.override(language):
         assert Job.objects.get().said == "100% of %(mine)s"

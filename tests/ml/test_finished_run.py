@@ -96,7 +96,6 @@ def test_an_empty_file_is_nobodys_work(tmp_path: Path) -> None:
     [
         ({"seed": 0, "style": None}, {"seed": 0}, None),
         ({"policy": "http://a:1/v1?model=m"}, {"policy": "http://b:2/v1?model=m"}, None),
-        ({"parameters": {"fill": False, "rollouts": 8}}, {"parameters": {"rollouts": 8}}, None),
         ({"parameters": {"rollouts": 8}}, {"parameters": {"rollouts": 16}}, "rollouts 8, expected 16"),
         ({"seed": 0}, {"seed": 0, "part": "1/2"}, "part none, expected 1/2"),
         ({"seed": 0, "n": 1}, {"seed": 1, "n": 2}, "seed 0, expected 1, and 1 more"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import tracemalloc
@@ -47,19 +46,6 @@ def test_what_was_frozen_is_what_is_read(tmp_path):
     assert manifest["counts"] == {
         "rows": 5, "steps": 10, "labelled_steps": 10, "train": 5, "validation": 0, "test": 0,
     }  # fmt: skip
-
-
-def test_a_snapshot_of_an_earlier_version_verifies_and_reads_without_what_it_did_not_keep(tmp_path):
-    write_snapshot(tmp_path / "s", [row(external_id="gsm8k-1", source="processbench")])
-    part, manifest_file = tmp_path / "s" / "parts" / "part-00000.jsonl", tmp_path / "s" / "manifest.json"
-    body = json.loads(part.read_text())
-    assert (body.pop("external_id"), body.pop("source")) == ("gsm8k-1", "processbench")
-    part.write_text(json.dumps(body) + "\n")
-    manifest = json.loads(manifest_file.read_text())
-    manifest["parts"][0]["sha256"] = hashlib.sha256(part.read_bytes()).hexdigest()
-    manifest["sha256"] = combined_hash([manifest["parts"][0]["sha256"]])
-    manifest_file.write_text(json.dumps(manifest))
-    assert list(read_snapshot(tmp_path / "s")) == [row()]
 
 
 def test_a_manifest_elsewhere_names_the_snapshot_and_the_folder_s_parts_are_verified_by_it(tmp_path):

@@ -96,9 +96,10 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path):
         load_checkpoint(run, folder)
 
 
-def test_the_problems_of_a_whole_checkpoint_are_known_and_an_older_one_says_none(tmp_path):
+def test_the_problems_of_a_whole_checkpoint_are_known_and_one_that_does_not_say_is_refused(tmp_path):
     folder = write_checkpoint(tmp_path / "out")
-    assert checkpoints.training_problems(folder) == frozenset()
+    with pytest.raises(MisstepError, match=r"has no training_problems\.txt, expected a checkpoint of"):
+        checkpoints.training_problems(folder)
     add_problems(folder)
     assert checkpoints.training_problems(folder) == {"0123456789abcdef"}
 

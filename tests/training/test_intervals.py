@@ -34,9 +34,9 @@ def test_the_figures_of_first_mistakes_have_intervals_beside_them(client):
     assert page.count(" %</span>") == 2 and "95 % bootstrap over problems" in page
 
 
-def test_an_evaluation_of_before_there_were_intervals_has_none(client):
+def test_an_evaluation_of_too_few_problems_for_intervals_has_none(client):
     log_in(client, "reviewer")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
-    make_evaluation(checkpoint, {"count": 30, "held_out": SHARES})
+    make_evaluation(checkpoint, {"count": 30, "held_out": SHARES | {"intervals": None}})
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
     assert "70.0 %" in page and "(95 %" not in page and "bootstrap" not in page

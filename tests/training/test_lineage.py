@@ -28,15 +28,7 @@ def people_of(snapshot: Snapshot) -> list[tuple[User, int]]:
     return list(lineage_of(checkpoint).people)
 
 
-def without_record(snapshot: Snapshot) -> Snapshot:
-    """The snapshot as it was frozen before manifests named the labelers."""
-    del snapshot.manifest["lineage"]["labelers"]
-    snapshot.save()
-    return snapshot
-
-
-@pytest.mark.parametrize("is_recorded", [True, False])
-def test_those_whose_labels_were_left_out_are_not_listed(campaign: Campaign, is_recorded: bool):
+def test_those_whose_labels_were_left_out_are_not_listed(campaign: Campaign):
     diligent, occasional = make_user(), make_user()
     task = make_task(campaign)
     make_annotation(task, diligent)
@@ -45,13 +37,11 @@ def test_those_whose_labels_were_left_out_are_not_listed(campaign: Campaign, is_
     make_annotation(task, make_user(labels_excluded=True))
     make_annotation(task, make_user(), [1], finish_reason="give_up", reason="stuck")
     make_annotation(make_task(campaign, kind="gold", gold=[0]), make_user())
-    snapshot = freeze(campaign, "human")
-    found = people_of(snapshot if is_recorded else without_record(snapshot))
+    found = people_of(freeze(campaign, "human"))
     assert found == [(diligent, 2), (occasional, 1)]
 
 
-@pytest.mark.parametrize("is_recorded", [True, False])
-def test_a_correction_after_the_freeze_takes_nobody_out(campaign: Campaign, is_recorded: bool):
+def test_a_correction_after_the_freeze_takes_nobody_out(campaign: Campaign):
     person, task = make_user(), make_task(campaign)
     first = make_annotation(task, person, [-1])
     snapshot = freeze(campaign, "human")
@@ -61,7 +51,7 @@ def test_a_correction_after_the_freeze_takes_nobody_out(campaign: Campaign, is_r
     )
     User.objects.filter(pk=person.pk).update(labels_excluded=True)
     make_annotation(task, make_user())
-    assert people_of(snapshot if is_recorded else without_record(snapshot)) == [(person, 1)]
+    assert people_of(snapshot) == [(person, 1)]
 
 
 def test_a_snapshot_of_rollouts_lists_nobody(campaign: Campaign):
@@ -70,11 +60,3 @@ def test_a_snapshot_of_rollouts_lists_nobody(campaign: Campaign):
     campaign.estimate_run = make_estimates(task.solution, [0.75, 0.0], first_mistake=1)
     campaign.save()
     assert people_of(freeze(campaign, "automatic")) == []
-
-
-def test_a_snapshot_whose_files_are_gone_lists_nobody(campaign: Campaign):
-    make_annotation(make_task(campaign), make_user())
-    snapshot = Snapshot.objects.create(
-        name="s", campaign=campaign, labels="human", folder="gone", sha256="0" * 64, manifest={}
-    )
-    assert people_of(snapshot) == []

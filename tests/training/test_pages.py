@@ -91,10 +91,10 @@ def test_a_run_that_would_fail_is_not_started(client, labels, counts, wanted):
 def test_a_plan_s_time_comes_from_runs_whose_updates_are_of_its_kind(client, asked_for, seconds):
     log_in(client, "admin")
     snapshot = make_snapshot()
-    paces = [({"trees": "solution"}, 80), ({}, 120), ({"trees": "problem"}, 900)]
-    for number, (kind, took) in enumerate(paces):
+    paces = [("solution", 80), ("solution", 120), ("problem", 900)]
+    for number, (trees, took) in enumerate(paces):
         run = start_training(snapshot, "mixed")
-        config = {"steps": 100, "batch_size": 16, **kind}
+        config = {"steps": 100, "batch_size": 16, "trees": trees}
         card = {"config": config, "seconds": took}
         Checkpoint.objects.create(run=run, folder=str(number) * 64, sha256=str(number) * 64, card=card)
     plan = client.get(reverse("training:start"), asked(snapshot, steps=100, **asked_for)).context["plan"]
@@ -165,10 +165,10 @@ def test_a_checkpoint_s_page_tells_what_known_answers_are_worth_where_they_were_
     log_in(client, "reviewer")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
     held_out = {"f1": 0.5, "exact": 0.5, "accuracy_wrong": 0.5, "accuracy_right": 0.5}
-    older = {"count": 30, "held_out": held_out}
-    newer = older | {"most_likely": {"with_answers": {"count": 28, "exact": 0.77}}}
+    plain = {"count": 30, "held_out": held_out}
+    counted = plain | {"most_likely": {"with_answers": {"count": 28, "exact": 0.77}}}
     words = "of 28 whose answer is known to be right or wrong"
-    for result, is_told in ((older, False), (newer, True)):
+    for result, is_told in ((plain, False), (counted, True)):
         make_evaluation(checkpoint, result)
         page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
         assert (words in page) == ("77.0 %" in page) == is_told

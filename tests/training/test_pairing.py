@@ -87,7 +87,7 @@ def test_without_kept_outcomes_the_page_says_what_is_missing(client, runs):
     measured(runs[0], 0.5)
     (measured(runs[1], 0.5).job.outputs / OUTCOMES).unlink()
     page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
-    assert page.context["pairs"] == [] and "measure them again" in page.content.decode()
+    assert page.context["pairs"] == [] and "How sure a difference is shows here once" in page.content.decode()
 
 
 def test_runs_that_know_all_problems_by_heart_are_not_compared(runs):

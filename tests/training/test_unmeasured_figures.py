@@ -40,11 +40,6 @@ def test_where_one_kind_of_solution_is_missing_its_accuracy_and_f1_are_unknown()
     assert measured(counts) == {**counts, **unknown}
 
 
-def test_figures_of_before_there_were_counts_stand_as_they_are():
-    older = {"f1": 0.0, "accuracy_wrong": 0.0, "accuracy_right": 1.0, "count": 2}
-    assert measured(older) == older
-
-
 def test_a_card_validated_on_faultless_solutions_alone_has_a_dash_for_what_it_cannot_say(client, checkpoint):
     figures = page_of(client, checkpoint).partition('<section class="figures"')[2].partition("</section>")[0]
     assert re.findall(r"<strong>(.*?)</strong><span>(.*?)[,<]", figures)[:4] == [

@@ -23,7 +23,6 @@ def trained(snapshot, labels="mixed", rule=None):
 def test_runs_of_the_same_rule_and_snapshot_have_no_letters(client):
     log_in(client, "reviewer")
     snapshot = make_snapshot()
-    # A part of the rule that an older card leaves out was as usual.
     runs = [trained(snapshot), trained(snapshot, rule={"neutral": "positive", "threshold": 0.0})]
     assert yardsticks(runs) == ["", ""]
     page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).content.decode()

@@ -200,8 +200,7 @@ def test_a_folder_with_points_of_other_settings_is_refused(snapshot, measured):
     told = r"measured with learning_rate as usual, expected 0\.01, or a new folder"
     with pytest.raises(MisstepError, match=told):
         run(snapshot, measured, "--seeds", "2", "--learning-rate", "0.01")
-    # As versions wrote it that knew one manifest alone: their curves go on.
-    with pytest.raises(MisstepError, match=r'with manifest as usual, expected "[^"]*manifest\.json"'):
+    with pytest.raises(MisstepError, match=r'with manifest as usual, expected \["[^"]*manifest\.json"\]'):
         run(snapshot, measured, "--seeds", "2", "--manifest", f"{snapshot}/manifest.json")
 
 

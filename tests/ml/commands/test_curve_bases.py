@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from ml.commands.curve import main
 from ml.errors import MisstepError
-from ml.prm import curve
 from ml.prm.checkpoint import seal
 from tests.ml.commands.test_curve import judged_rows
 from tests.ml.prm.commands import snapshot_of, trained
@@ -45,27 +42,6 @@ def test_a_second_opinion_that_is_another_now_has_no_point_on_the_curve(curve_of
     seal(earlier)
     with pytest.raises(MisstepError, match="measured with second_opinion_holds"):
         curve_of(*given)
-
-
-def test_a_curve_of_before_that_was_known_goes_on_and_reads_as_much_as_then(curve_of, tmp_path, monkeypatch):
-    base = base_of("llama", tmp_path / "base", max_position_embeddings=4096)
-    given = ("--base", str(base), "--labels", "human", "--sizes")
-    lengths = []
-    real = curve.prepare
-
-    def prepared(*arguments):
-        ready = real(*arguments)
-        lengths.append(ready.base.tokenizer.layout.maximum_length)
-        return ready
-
-    monkeypatch.setattr(curve, "prepare", prepared)
-    assert curve_of(*given, "8") == 0
-    path = tmp_path / "curve" / "settings.json"
-    settings = json.loads(path.read_text())
-    assert settings.pop("base_holds").startswith("files ")
-    path.write_text(json.dumps(settings))
-    assert curve_of(*given, "8", "16") == 0
-    assert lengths == [4096, 2048] and json.loads(path.read_text()) == settings
 
 
 @pytest.mark.parametrize("out", [".", "/"])

@@ -61,6 +61,6 @@ def test_the_option_changes_what_an_answer_is_and_the_run_records_it(tmp_path, m
         found[out] = tree["nodes"][1]["final_answer"], tree["nodes"][1]["terminal"]
     assert found == {"plain": ("0.3333333333333333", "correct"), "rstar": ("0.3333", "wrong")}
     settings = {out: json.loads((tmp_path / out / "run.json").read_text())["settings"] for out in found}
-    assert settings["rstar"]["rstar_output_format"] and "rstar_output_format" not in settings["plain"]
+    assert settings["rstar"]["rstar_output_format"] and not settings["plain"]["rstar_output_format"]
     with pytest.raises(MisstepError, match="other settings"):
         label(tmp_path, *arguments, out="rstar")

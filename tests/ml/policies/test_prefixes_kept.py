@@ -137,7 +137,10 @@ def test_a_pocket_run_says_nothing_of_prompts():
 
 def test_a_run_counts_them_over_all_its_lines_and_only_where_the_policy_does():
     totals = Totals()
-    line = {"cost": {}, "estimate": {"first_mistake": None, "steps": []}}
+    line = {
+        "cost": {}, "sandbox_executions": {}, "infrastructure": 0, "texts": {}, "disputed": None, "decided": 0,
+        "ungraded": 0, "estimate": {"first_mistake": None, "steps": []},
+    }  # fmt: skip
     totals.add(line)
     assert not any(name.startswith("prompt_tokens") for name in totals.counts())
     for read in (5, 7):

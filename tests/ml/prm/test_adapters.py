@@ -95,19 +95,6 @@ def test_adapters_on_weights_that_were_only_drawn_are_refused(tmp_path, capsys):
     trained(tmp_path, capsys, "--base", base, "--lora", "2", "--extra-layers", "0", snapshot=snapshot)
 
 
-def test_states_of_before_go_on_where_no_layer_was_named(tmp_path, capsys):
-    """Whoever named Llama's seven asked for what is usual in its kin."""
-    base = str(base_of("llama", tmp_path / "base"))
-    snapshot, lora = snapshot_of(tmp_path), ("--base", base, "--lora", "2", "--keep-state")
-    trained(tmp_path, capsys, *lora, snapshot=snapshot, out="usual")
-    trained(tmp_path, capsys, *lora, "--lora-targets", *SEVEN, snapshot=snapshot, out="named")
-    marks = [
-        json.loads(next((tmp_path / f"{name}.state").glob("step-*/state.json")).read_text())
-        for name in ("usual", "named")
-    ]
-    assert marks[0]["fingerprint"] == marks[1]["fingerprint"] and marks[0]["base"] == marks[1]["base"]
-
-
 @pytest.mark.parametrize(
     ("family", "experts"),
     [("mixtral", ["gate_up_proj", "down_proj"]), ("qwen2_moe", ["gate_up_proj", "down_proj"]), ("lfm2", [])],

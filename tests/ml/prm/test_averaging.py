@@ -154,15 +154,6 @@ def test_what_else_stands_in_the_folder_is_no_part_of_the_average(tmp_path, caps
     assert not (tmp_path / "mean" / "notes.txt").exists()
 
 
-def test_a_card_of_before_there_were_choices_says_what_all_did(tmp_path, capsys, first, second) -> None:
-    card = json.loads((first / "card.json").read_text())
-    del card["config"]["preference_output"], card["config"]["outcome_tokens"]
-    (first / "card.json").write_text(json.dumps(card))
-    (first / "manifest.json").unlink()
-    seal(first)
-    averaged(capsys, tmp_path / "mean", "--checkpoints", first, second)
-
-
 def test_checkpoints_that_are_read_in_other_ways_are_refused(tmp_path, capsys, first) -> None:
     given = ("--base", str(first), "--objective", "value")
     other, _ = trained(tmp_path, capsys, *given, snapshot=tmp_path / "snapshot", out="value")

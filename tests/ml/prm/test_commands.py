@@ -160,18 +160,6 @@ def test_going_on_from_a_checkpoint_keeps_its_tolerance_unless_another_is_asked(
     assert found == [7.0, 0.0]
 
 
-def test_a_checkpoint_of_the_head_of_before_is_refused_and_others_from_then_are_read(tmp_path, capsys):
-    checkpoint, _ = trained(tmp_path, capsys, "--steps", "1")
-    layout = json.loads((checkpoint / "steps.json").read_text())
-    for bias in (None, 4.0):
-        (checkpoint / "steps.json").write_text(json.dumps({**layout, "token_bias": bias}))
-        if bias is None:
-            assert load_step_tokenizer(checkpoint).layout.tolerance is None
-        else:
-            with pytest.raises(MisstepError, match="expected one trained anew"):
-                load_step_tokenizer(checkpoint)
-
-
 def test_a_problem_with_all_its_solutions_is_one_example_where_asked(tmp_path, capsys):
     rows = sums(4)
     again = [replace(row, id=f"{row.id}-again") for row in rows]

@@ -134,8 +134,3 @@ def test_raw_preferences_are_compared_without_a_bound_and_read_through_tanh_of_a
     card = {"objective": "preference", "config": {"preference_output": "raw_then_tanh5"}}
     expected = [(1.0 + math.tanh(x / 5.0)) / 2.0 for x in (12.0, -4.0)]
     assert probabilities(outputs, card).tolist() == pytest.approx(expected, abs=1e-6)
-
-
-def test_a_preference_model_of_before_there_was_a_choice_reads_tanh():
-    found = probabilities(torch.tensor([[0.5]]), {"objective": "preference"})
-    assert found.tolist() == pytest.approx([(1.0 + math.tanh(0.5)) / 2.0], abs=1e-6)

@@ -46,16 +46,6 @@ def test_a_run_that_goes_on_by_other_code_says_so_and_remembers_each_code_once(t
     assert run.earlier_attempts == [second.made_by] and "it goes on by commit abc" in capsys.readouterr().err
 
 
-def test_states_that_do_not_say_by_what_code_go_on_without_a_word(tmp_path, capsys):
-    model = sized_model("classifier")
-    optimizers = optimizers_of(model, "adamw", 1e-3, 0.0)
-    save(tmp_path, model, optimizers, Run(step=1), Mark(), Group())
-    with saying(tmp_path) as body:
-        del body["made_by"], body["earlier_attempts"], body["processes"]
-    assert resumed(model, optimizers, tmp_path, made_by("abc"), Group()).earlier_attempts == []
-    assert capsys.readouterr().err == ""
-
-
 def test_the_card_names_the_code_of_earlier_attempts_where_it_was_another(tmp_path, capsys, monkeypatch):
     out, _ = trained(tmp_path, capsys, "--keep-state")
     card = json.loads((out / "card.json").read_text())

@@ -10,7 +10,7 @@ import pytest
 
 from ml.commands import train as train_command
 from ml.errors import MisstepError
-from ml.prm import identity, preparing, run
+from ml.prm import identity, preparing
 from ml.prm.checkpoint import seal
 from ml.prm.request import Request
 from tests.ml.prm.commands import snapshot_of
@@ -56,17 +56,14 @@ def test_another_command_is_refused_before_the_base_is_opened(tmp_path, monkeypa
     assert command(tmp_path, *length) == 0
 
 
-def test_a_run_of_an_earlier_version_goes_on_whose_states_do_not_say_what_was_asked(tmp_path):
-    begun(tmp_path, "--epochs", "0.5")
+def test_states_that_do_not_say_what_was_asked_are_refused_as_those_of_another_command(tmp_path):
+    begun(tmp_path, "--steps", "2")
     for path in (tmp_path / "checkpoint.state").glob("step-*/state.json"):
-        body = json.loads(path.read_text())
-        del body["asked"]
-        path.write_text(json.dumps(body))
+        path.write_text("{}")
         (path.parent / "manifest.json").unlink()
         seal(path.parent)
     with pytest.raises(MisstepError, match="other settings or data"):
-        command(tmp_path, "--epochs", "0.5", "--weight-decay", "0.5")
-    assert command(tmp_path, "--epochs", "0.5") == 0
+        command(tmp_path, "--steps", "2")
 
 
 @pytest.mark.parametrize(
@@ -104,29 +101,6 @@ def test_the_most_tokens_of_a_row_stay_where_they_decide_which_solutions_share_a
     begun(tmp_path, "--steps", "2", "--trees", "problem")
     with pytest.raises(MisstepError, match="other settings or data"):
         command(tmp_path, "--steps", "2", "--trees", "problem", "--tokens-per-row", "64")
-
-
-def as_an_earlier_version_named_them(tmp_path, monkeypatch, *options: str) -> None:
-    """States whose run has the name that it had when the options of memory and the base's path were part of it."""
-
-    def of_before(snapshot, request, settings, is_earlier=False):
-        return named(snapshot, request, settings, True)
-
-    named = identity.fingerprint_of
-    with monkeypatch.context() as patch:
-        patch.setattr(identity, "fingerprint_of", of_before)
-        patch.setattr(run, "fingerprint_of", of_before)
-        begun(tmp_path, *options)
-
-
-@pytest.mark.parametrize("length", [["--steps", "2"], ["--epochs", "0.5"]])
-def test_states_go_on_that_name_the_options_of_memory_and_not_with_others_of_these(
-    tmp_path, monkeypatch, length
-):
-    as_an_earlier_version_named_them(tmp_path, monkeypatch, *length, "--tokens-per-row", "64")
-    with pytest.raises(MisstepError, match="other settings or data"):
-        command(tmp_path, *length)
-    assert command(tmp_path, *length, "--tokens-per-row", "64") == 0
 
 
 def test_a_base_that_lies_elsewhere_by_now_is_the_same_base(tmp_path):

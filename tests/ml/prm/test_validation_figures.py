@@ -17,7 +17,11 @@ from tests.ml.prm.test_validating import history
 from tests.ml.prm.toys import examples_of, sums
 
 HUMAN = LabelRule("human")
-CARD = {"objective": "classifier", "label_rule": {"labels": "human", "neutral": "positive"}}
+CARD = {
+    "objective": "classifier",
+    "label_rule": {"labels": "human", "neutral": "positive"},
+    "config": {"alternatives": True, "outcome_tokens": "last", "preference_output": "tanh"},
+}
 THRESHOLDED = {"threshold", "f1", "accuracy_wrong", "accuracy_right", "exact"}
 
 

@@ -53,7 +53,8 @@ def look_at(case, tokens_per_row=8192):
     examples = examples_of(objective, [*rows, *sums(1, seed=5)], STEPS, **made)
     model = sized_model(objective, tolerance=TOLERANCE if is_likelihood else None).eval()
     settings = TrainingSettings(objective, 1, tokens_per_row=tokens_per_row)
-    card = {**CARD, "objective": objective, "config": {"outcome_tokens": made.get("outcome_tokens", "last")}}
+    chosen = {"outcome_tokens": made.get("outcome_tokens", "last")}
+    card = {**CARD, "objective": objective, "config": {**CARD["config"], **chosen}}
     return Validation(model, STEPS, card, rows, examples, settings, Group())
 
 

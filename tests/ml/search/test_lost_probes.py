@@ -156,7 +156,10 @@ def test_a_tree_of_mcts_star_whose_rollouts_were_all_lost_has_no_value_anywhere(
 
 def test_a_run_counts_what_nothing_could_grade():
     totals = Totals()
-    estimate = {"first_mistake": None, "steps": []}
-    for line in ({"ungraded": 3}, {}, {"ungraded": 2}):
-        totals.add({"cost": {}, "estimate": estimate, **line})
+    line = {
+        "cost": {}, "sandbox_executions": {}, "infrastructure": 0, "texts": {}, "disputed": None, "decided": 0,
+        "estimate": {"first_mistake": None, "steps": []},
+    }  # fmt: skip
+    for ungraded in (3, 0, 2):
+        totals.add({**line, "ungraded": ungraded})
     assert totals.ungraded == 5

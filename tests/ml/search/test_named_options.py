@@ -76,37 +76,6 @@ def test_a_folder_with_another_variant_is_refused(files, variant):
         search(files)
 
 
-def as_before(run_file, **parameters):
-    """Make the run one of before its pairs and its critic were told, with other defaults."""
-    run = json.loads(run_file.read_text())
-    for name in (*options_of(PairRules), "self_critic"):
-        run["settings"]["parameters"].pop(name, None)
-    run["settings"]["parameters"] |= parameters
-    run_file.write_text(json.dumps(run))
-    return run
-
-
-@pytest.mark.parametrize("method", ["rstar", "rest-mcts"])
-def test_a_run_of_before_its_pairs_and_its_critic_were_told_is_still_the_same_run(files, method):
-    search(files, method=method)
-    before = as_before(files / "out" / "run.json")
-    assert search(files, method=method) == before
-    with pytest.raises(MisstepError, match="holds a finished run with other settings"):
-        search(files, "--set", "fill=true", method=method)
-
-
-def test_a_run_of_old_defaults_is_the_same_run_where_those_that_act_are_named(files):
-    own = "--luck", "0.1"
-    estimate(files, *own, "--set", "needed_right=2")
-    before = as_before(files / "out" / "run.json", searches=20)
-    assert estimate(files, *own, "--set", "needed_right=2") == before
-    with pytest.raises(MisstepError, match="holds a finished run with other settings"):
-        estimate(files, *own)
-    search(files, *own, "--searches", "20", out="fresh", method="omegaprm")
-    before = as_before(files / "fresh" / "run.json", needed_right=2)
-    assert search(files, *own, "--searches", "20", out="fresh", method="omegaprm") == before
-
-
 @pytest.mark.parametrize(
     "setting,told",
     [

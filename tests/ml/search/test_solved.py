@@ -67,7 +67,9 @@ def test_an_answer_that_the_grader_gave_no_verdict_on_is_in_no_share(monkeypatch
     monkeypatch.setattr(module, "judge", judge)
     line = SAMPLED.line(PROBLEM, solved("2", RIGHT))
     assert (line["chosen_answer"], line["is_correct"], line["solutions"]) == ("2", None, [])
-    totals = totals_of([{"line": line, "texts": {}, "seconds": 0.5}, {"unanswered": "too long"}])
+    totals = totals_of(
+        [{"line": line, "texts": {}, "seconds": 0.5}, {"unanswered": "too long", "seconds": 0}]
+    )
     figures = totals.as_json()
     assert (figures["graded"], figures["accuracy"], figures["interval"], figures["unanswered"]) == (
         0, None, None, 1,
@@ -77,7 +79,7 @@ def test_an_answer_that_the_grader_gave_no_verdict_on_is_in_no_share(monkeypatch
 def test_accuracy_comes_with_wilson_s_interval() -> None:
     right = SAMPLED.line(PROBLEM, solved("2", RIGHT))
     wrong = SAMPLED.line(PROBLEM, solved(None, OPEN))
-    kept = [{"line": line, "texts": {}} for line in (right, right, right, wrong)]
+    kept = [{"line": line, "texts": {}, "seconds": 0.5} for line in (right, right, right, wrong)]
     figures = totals_of(kept).as_json()
     assert figures["accuracy"] == 0.75
     assert figures["interval"] == pytest.approx([0.3006, 0.9544], abs=1e-4)

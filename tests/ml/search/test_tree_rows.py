@@ -141,12 +141,12 @@ def test_halves_of_surrogate_pairs_are_replaced_so_that_the_rows_can_be_written(
     assert write_snapshot(tmp_path / "snap", rows)
 
 
-def test_a_tree_of_before_its_nodes_told_their_ends_is_refused(tmp_path, monkeypatch):
+def test_a_tree_whose_nodes_do_not_tell_their_ends_is_refused(tmp_path, monkeypatch):
     tree, _ = grow(load("rstar.json"), monkeypatch)
     (line,) = written(tmp_path / "trees.jsonl", tree)
     del line["nodes"][0]["graded"]
     (tmp_path / "trees.jsonl").write_text(json.dumps(line) + "\n")
-    with pytest.raises(BadRecord, match="node 0 without graded, expected trees of this version"):
+    with pytest.raises(BadRecord, match="node 0 without graded, expected trees of python -m ml autolabel"):
         rows_of(tmp_path / "trees.jsonl")
 
 
