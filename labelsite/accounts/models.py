@@ -83,7 +83,7 @@ class Change(models.Model):
     at = models.DateTimeField(auto_now_add=True)
     # None: a command on the server, or a job.
     by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    # "person", "campaign", "member" or "task" (of a campaign), and its name at that time.
+    # "person", "campaign", "member", "task" or "import" (of a campaign), and its name at that time.
     kind = models.CharField(max_length=20)
     name = models.CharField(max_length=200)
     field = models.CharField(max_length=60)

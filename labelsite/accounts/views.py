@@ -204,7 +204,9 @@ def people(request: HttpRequest) -> HttpResponse:
 
 @admin_required
 def changes(request: HttpRequest) -> HttpResponse:
-    """The record of who changed roles, switches, passwords, members, gold and settings of campaigns."""
+    """The record of who changed roles, switches, passwords, members, gold and settings of campaigns, and who
+    took solutions out of them.
+    """
     recorded = Change.objects.select_related("by").order_by("-pk")
     page = Paginator(recorded, CHANGES_ON_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "accounts/changes.html", {"page": page})

@@ -60,6 +60,8 @@ class _Reading:
     differing: dict[int, set[str]] = field(default_factory=dict)
     by_another: bool = False
     heard: set[int] = field(default_factory=set)
+    # Solutions of the batch that were there and in no campaign: what is stored of them is nobody's any more.
+    left_over: set[int] = field(default_factory=set)
     # The solution of the last record so far: a batch may end between two people's looks at it.
     last_solution: int | None = None
 
@@ -83,7 +85,8 @@ def import_file(
     New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
     called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad, and
     Differs when any says something else than is stored, unless `revises` asks to take it over; it takes over no
-    solution of another generator. A dry run does everything and takes it back.
+    solution of another generator. What no campaign has any more is taken over unasked. A dry run does everything and
+    takes it back.
     """
     if len(section) > SECTION_LENGTH:
         raise MisstepError(f"section {section[:20]!r}..., expected at most {SECTION_LENGTH} characters")
@@ -169,6 +172,7 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     `reading` gets what a checker says for the first time of solutions that were there. What it has said before is left
     out: since then, people may have decided that the task is to have no gold.
     """
+    reading.left_over = _in_no_campaign(batch)
     summary.graded += _grade(reading.answers, batch)
     tasks, new_tasks = _add_tasks(reading.campaign, batch, reading.section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
@@ -189,6 +193,14 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
+
+
+def _in_no_campaign(batch: Sequence[StoredSolution]) -> set[int]:
+    """The solutions of a batch that are left of campaigns that were deleted, and of what was taken out again."""
+    old = {stored.solution_id for stored in batch if not stored.is_new}
+    if not old:
+        return set()
+    return old - set(Task.objects.filter(solution__in=old).values_list("solution_id", flat=True))
 
 
 def _grade(answers: GivenAnswers, batch: Sequence[StoredSolution]) -> int:
@@ -226,11 +238,14 @@ def _compare(
     users: dict[str, int],
 ) -> None:
     differences = find_differences(batch, tasks, users, reading.heard)
-    refused = [each for each in differences if each.is_by_another or not reading.revises]
+    kept = [
+        each for each in differences if each.annotation or each.stored.solution_id not in reading.left_over
+    ]
+    refused = [each for each in kept if each.is_by_another or not reading.revises]
     for each in refused:
         reading.differing.setdefault(each.stored.labelled.line, set()).update(each.names)
         reading.by_another = reading.by_another or each.is_by_another
-    if refused or not reading.revises:
+    if refused or not differences:
         return
     revised = put_right(differences, tasks, users, reading.answers)
     copy_ratings(revised)

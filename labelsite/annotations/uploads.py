@@ -19,6 +19,7 @@ from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.annotations.importers import import_file, lines_in
+from labelsite.campaigns.imports import key_of_this_import
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
@@ -190,7 +191,8 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         begins_paused=job.spec["begins_paused"],
     )
     campaign = Campaign.objects.only("pk").get(name=summary.campaign)
-    return {**asdict(summary), "campaign_id": campaign.pk}
+    told = {**asdict(summary), "campaign_id": campaign.pk}
+    return {**told, "imported_at": key_of_this_import()} if summary.new_tasks else told
 
 
 def _target(job: Job) -> Campaign | None:

@@ -13,6 +13,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from labelsite.annotations.refusals import refusal_of
+from labelsite.campaigns.removal import TaskKept
 from labelsite.snapshots.verifying import Damaged
 from labelsite.wording import translated
 from ml.errors import MisstepError
@@ -57,6 +58,8 @@ def _of_the_services(error: Exception) -> dict[str, Any] | None:
         return problem(refusal.status, refusal.code, refusal.text, **refusal.more)
     if isinstance(error, Damaged):
         return problem(500, "damaged", str(error))
+    if isinstance(error, TaskKept):
+        return problem(409, "task_kept", str(error), reason=error.reason.value)
     return problem(422, "refused", translated(error.as_said)) if isinstance(error, MisstepError) else None
 
 

@@ -61,6 +61,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors = serializers.DictField(  # type: ignore[assignment]
         required=False, help_text="what is wrong with each field"
     )
+    reason = serializers.CharField(required=False, help_text="what keeps a task in its campaign")
 
 
 class CampaignForAnnotators(serializers.ModelSerializer[Campaign]):

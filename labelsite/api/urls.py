@@ -9,6 +9,7 @@ from labelsite.api import (
     figures,
     machine_lines,
     machines,
+    removal,
     schema,
     scores,
     sections,
@@ -27,6 +28,11 @@ version_1 = [
     path("campaigns/<int:pk>/comparison/", figures.Comparison.as_view(), name="comparison"),
     path("campaigns/<int:pk>/members/", figures.Members.as_view(), name="members"),
     path("campaigns/<int:pk>/queue/", machines.Queue.as_view(), name="queue"),
+    path("campaigns/<int:pk>/tasks/<int:task>/", removal.CampaignTask.as_view(), name="task"),
+    path("campaigns/<int:pk>/imports/", removal.CampaignImports.as_view(), name="campaign_imports"),
+    path(
+        "campaigns/<int:pk>/imports/<str:moment>/", removal.CampaignImport.as_view(), name="campaign_import"
+    ),
     path("campaigns/<int:pk>/sections/", sections.Sections.as_view(), name="sections"),
     path(
         "campaigns/<int:pk>/members/<str:username>/sections/",

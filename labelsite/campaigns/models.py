@@ -154,6 +154,7 @@ class Task(models.Model):
     gold_source = models.CharField(max_length=SOURCE_LENGTH, blank=True)
     # The transaction in which it last came into the queue or to another place there; a trigger keeps it.
     moved = models.BigIntegerField(db_default=THIS_TRANSACTION, editable=False)
+    # When the transaction of its import began: by this an import's tasks are known.
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

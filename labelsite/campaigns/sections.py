@@ -163,11 +163,11 @@ def assign(
     finally:
         # Also where it was broken off: done again, it may find nothing left to move.
         if moved:
-            _mix_anew(campaign)
+            mix_anew(campaign)
     return moved
 
 
-def _mix_anew(campaign: Campaign) -> None:
+def mix_anew(campaign: Campaign) -> None:
     """One ordering mixes right and wrong answers inside each section, so it follows from what is in them."""
     if campaign.ordering == Ordering.CONVINCING_WRONG:
         arranging.arrange(campaign, places=False, order=True)
@@ -193,7 +193,7 @@ def rename(
                 _forget(campaign, old)
         last = batch[-1] if batch else last
     if not new:
-        _mix_anew(campaign)
+        mix_anew(campaign)
 
 
 def _rename_for_members(campaign: Campaign, old: str, new: str, by: User | None) -> None:

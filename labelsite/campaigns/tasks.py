@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelsite.campaigns import archive, arranging, filling
+from labelsite.campaigns import archive, arranging, filling, removal
 from labelsite.celery import application
 from labelsite.jobs.services import perform
 
@@ -20,3 +20,8 @@ def run_deletion(job_id: int) -> None:
 @application.task(name=filling.TASK)
 def run_filling(job_id: int) -> None:
     perform(job_id, filling.TASK, gather=filling.gather)
+
+
+@application.task(name=removal.TASK)
+def run_removal(job_id: int) -> None:
+    perform(job_id, removal.TASK, work=removal.work)

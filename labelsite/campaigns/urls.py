@@ -1,6 +1,6 @@
 from django.urls import path
 
-from labelsite.campaigns import archive_views, queue_views, section_views, views
+from labelsite.campaigns import archive_views, queue_views, removal_views, section_views, views
 
 app_name = "campaigns"
 urlpatterns = [
@@ -22,4 +22,7 @@ urlpatterns = [
     path("<int:pk>/sections/pick/", section_views.pick, name="pick_section"),
     path("<int:pk>/section/", views.choose_section, name="choose_section"),
     path("<int:pk>/tasks/", queue_views.tasks, name="tasks"),
+    path("<int:pk>/tasks/<int:task_id>/remove/", removal_views.remove_task, name="remove_task"),
+    path("<int:pk>/imports/", removal_views.imports, name="imports"),
+    path("<int:pk>/imports/<str:moment>/", removal_views.undo_import, name="undo_import"),
 ]

@@ -42,6 +42,8 @@ FIGURES: Mapping[str, Words] = {
     "new_tasks": gettext_lazy("New tasks"),
     "moved_tasks": gettext_lazy("Tasks with a new place"),
     "tasks_of_section": gettext_lazy("Tasks put into the section"),
+    "tasks_taken_out": gettext_lazy("Solutions taken out of the campaign"),
+    "tasks_kept": gettext_lazy("Solutions that stay there"),
     "new_annotations": gettext_lazy("New annotations"),
     "graded": gettext_lazy("Known solutions whose answers were graded now"),
     "doubled": gettext_lazy(

@@ -15,6 +15,7 @@ from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import EstimateRun, StepEstimate
 from labelsite.campaigns import queue
+from labelsite.campaigns.imports import as_key
 from labelsite.campaigns.models import Campaign, Exposure, Protocol, Task
 from labelsite.snapshots.services import freeze
 from labelsite.training.services import start_training
@@ -280,6 +281,8 @@ def test_no_operation_of_the_whole_schema_tells_an_annotators_token(client, camp
     tried = 0
     for path, methods in schema["paths"].items():
         address = path.replace("{number}", "0").replace("{username}", user.username)
+        address = address.replace("{task}", str(lease.task_id))
+        address = address.replace("{moment}", as_key(lease.task.created_at))
         address = address.replace("{id}", str(ids.get(path.split("/")[3], 1)))
         for method in methods.keys() & {"get", "post", "put", "patch", "delete"}:
             body = {} if method == "get" else {"data": "{}", "content_type": "application/json"}

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser
 from labelsite.accounts.models import User
 from labelsite.annotations import uploads
 from labelsite.autolabels.models import DisputedAnswer, SearchTree, UnansweredProblem
+from labelsite.campaigns.imports import as_key
 from labelsite.campaigns.services import set_kind
 from labelsite.jobs.models import JobState
 from labelsite.snapshots.services import freeze
@@ -43,7 +44,7 @@ NO_PAGE = {
     "annotations": "draft heartbeat import_discard import_start next one_more reopen revise submit task_kind undo",
     "autolabels": "cancel decide_answer export_run export_tree node open_trees resume",
     "campaigns": "archive arrangement choose_section delete member_sections member_state mine pause pick_section"
-    " rename_section reorder",
+    " remove_task rename_section reorder",
     "jobs": "cancel retry",
     "snapshots": "annotations manifest part prm800k stepwise",
     "training": "evaluate score",
@@ -77,6 +78,7 @@ def filled_site(reader: User) -> Samples:
     )
     campaign.memberships.create(user=reader, sections=["algebra", f"geometry_{WORD}"[:60]])
     first, second, third = campaign.tasks.order_by("id")
+    campaign.tasks.update(created_at=third.created_at)
     campaign.tasks.filter(pk=third.pk).update(section="algebra")
     campaign.tasks.filter(pk=second.pk).update(section=f"geometry_{WORD}"[:60], overlap=3, remaining=3)
     make_annotation(first, annotator, trajectory=(1, 1, 0, 1, -1))
@@ -142,6 +144,8 @@ def filled_site(reader: User) -> Samples:
         },
         {
             "annotations:one_more": {"task_id": first.pk},
+            "campaigns:remove_task": {"task_id": first.pk},
+            "campaigns:undo_import": {"moment": as_key(third.created_at)},
             "annotations:task_kind": {"pk": campaign.pk, "task_id": first.pk},
             "autolabels:run": {"pk": campaign.estimate_run_id},
             "autolabels:decide_answer": {"answer": disputed.pk},

@@ -35,6 +35,7 @@ NAMES = {
     "sections": _("Sections"),
     "kind": _("Kind"),
     "gold": _("Gold"),
+    "tasks": _("Solutions"),
 }
 CHOICES = {
     "role": Role.choices,
