@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
+from labelsite.annotations.import_campaigns import deleted
 from labelsite.annotations.importers import import_file, lines_in
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
@@ -190,8 +191,7 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         report=report,
         begins_paused=job.spec.get("begins_paused", False),
     )
-    campaign = Campaign.objects.only("pk").get(name=summary.campaign)
-    return {**asdict(summary), "campaign_id": campaign.pk}
+    return asdict(summary)
 
 
 def _target(job: Job) -> Campaign | None:
@@ -202,8 +202,5 @@ def _target(job: Job) -> Campaign | None:
         return None
     target = Campaign.objects.only("name").filter(pk=job.spec["campaign_id"]).first()
     if target is None:
-        words = gettext_noop(
-            "campaign %(name)s was deleted, expected it to be there: import the file into another one"
-        )
-        raise MisstepError(Said(words, name=job.spec["campaign"]))
+        raise deleted(job.spec["campaign"])
     return target
