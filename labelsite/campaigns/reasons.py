@@ -96,8 +96,10 @@ def why_nothing_is_left(
         return NothingLeft(Reason.SCREENING_WAITS)
     work = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK)
     held = _held_by_others(campaign, annotator)
+    if sections:
+        held = held.filter(task__section__in=sections)
     if sections and waiting(campaign).exclude(section__in=sections).exists():
-        until = _first_end(held.filter(task__section__in=sections))
+        until = _first_end(held)
         return NothingLeft(Reason.SECTION_LEASED if until else Reason.SECTION_IS_DONE, until)
     if not work.exists():
         return NothingLeft(Reason.NO_TASKS)
@@ -106,6 +108,8 @@ def why_nothing_is_left(
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
     if until := _first_end(held):
         return NothingLeft(Reason.LEASED, until)
+    if sections and work.filter(state=TaskState.OPEN).exclude(section__in=sections).exists():
+        return NothingLeft(Reason.SECTION_IS_DONE)
     if work.filter(state=TaskState.OPEN).exists():
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
     return NothingLeft(Reason.FINISHED)
@@ -114,7 +118,10 @@ def why_nothing_is_left(
 def _held_by_others(campaign: Campaign, annotator: User) -> QuerySet[Assignment]:
     """Others' leases of what may still come to this person: also of what has lapsed in their own hands."""
     leases = Assignment.objects.filter(
-        state=AssignmentState.LEASED, task__campaign=campaign, task__kind=TaskKind.WORK
+        state=AssignmentState.LEASED,
+        task__campaign=campaign,
+        task__kind=TaskKind.WORK,
+        task__state=TaskState.OPEN,
     )
     own = Assignment.objects.filter(task=OuterRef("task"), annotator=annotator)
     return leases.exclude(annotator=annotator).exclude(Exists(own.exclude(state=AssignmentState.LAPSED)))

@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from django.utils.translation import override
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
@@ -135,28 +134,6 @@ def test_a_lease_that_a_heartbeat_calls_held_is_not_swept_away_however_wrong_the
     assert Task.objects.get().remaining == 0
 
 
-def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
-    outsider, paused, other = make_user(), make_user(is_paused=True), make_user()
-    make_member(campaign, paused)
-    make_member(campaign, other)
-    assert reason(campaign, annotator) == Reason.NO_TASKS
-    make_task(campaign)
-    assert reason(campaign, outsider) == Reason.NOT_ADMITTED
-    assert reason(campaign, paused) == Reason.YOU_ARE_PAUSED
-    lease = claim(campaign, annotator)
-    waiting = claim(campaign, other)
-    assert waiting.reason == Reason.LEASED and waiting.until == lease.leased_until
-    assert reason(campaign, annotator, besides=lease.pk) == Reason.YOUR_SHARE_IS_DONE
-    settle(finish(lease).task, [-1])
-    assert reason(campaign, annotator) == reason(campaign, other) == Reason.FINISHED
-    make_task(campaign, overlap=2)
-    finish(claim(campaign, annotator))
-    assert reason(campaign, annotator) == Reason.YOUR_SHARE_IS_DONE
-    Campaign.objects.update(is_paused=True)
-    campaign.refresh_from_db()
-    assert reason(campaign, other) == Reason.CAMPAIGN_PAUSED
-
-
 @pytest.mark.parametrize("who", ["campaign", "person", "member"])
 def test_a_pause_stops_what_is_new_and_leaves_what_is_in_hand(campaign, annotator, who) -> None:
     make_task(campaign), make_task(campaign)
@@ -177,28 +154,6 @@ def test_whoever_is_no_member_any_more_gets_nothing_back(campaign, annotator) ->
     claim(campaign, annotator)
     set_members(campaign, set())
     assert reason(campaign, annotator) == Reason.NOT_ADMITTED
-
-
-def test_nobody_has_done_their_share_of_a_task_that_only_lapsed_in_their_hands(campaign, annotator) -> None:
-    make_task(campaign)
-    expire(claim(campaign, annotator))
-    queue.release_expired_leases()
-    other = make_user()
-    make_member(campaign, other)
-    taken = claim(campaign, other)
-    assert reason(campaign, annotator) == Reason.LEASED
-    expire(taken)
-    queue.release_expired_leases()
-    assert claim(campaign, annotator).task == taken.task
-
-
-def test_how_long_others_hold_what_is_left_is_told_without_the_servers_zone() -> None:
-    soon = timezone.now() + timedelta(minutes=11, seconds=30)
-    assert "for 12 more minutes" in str(NothingLeft(Reason.LEASED, soon))
-    for near in (timezone.now() - timedelta(seconds=5), timezone.now() + timedelta(seconds=5)):
-        assert "for 1 more minute " in str(NothingLeft(Reason.LEASED, near))
-    with override("ko"):
-        assert "12분 뒤" in str(NothingLeft(Reason.LEASED, soon))
 
 
 def test_screening_comes_before_work_and_admits_at_the_threshold(campaign) -> None:
