@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -69,6 +70,23 @@ def test_the_page_may_prepare_one_task_besides_the_one_in_hand_and_no_more(campa
     assert claim(campaign, annotator, besides=in_hand.pk).pk == prepared.pk
     finish(in_hand)
     assert claim(campaign, annotator).pk == prepared.pk
+
+
+def test_a_reload_gives_the_task_in_hand_also_where_the_prepared_one_had_lapsed_in_the_same_hands(
+    campaign, annotator
+) -> None:
+    make_task(campaign)
+    expire(claim(campaign, annotator))
+    queue.release_expired_leases()
+    first = make_task(campaign, priority=1)
+    in_hand = claim(campaign, annotator)
+    assert in_hand.task == first
+    # A test's one transaction is one moment to the database.
+    Assignment.objects.update(created_at=F("created_at") - timedelta(minutes=2))
+    Assignment.objects.exclude(pk=in_hand.pk).update(created_at=F("created_at") - timedelta(minutes=30))
+    prepared = claim(campaign, annotator, besides=in_hand.pk)
+    assert prepared.attempt == 2
+    assert claim(campaign, annotator).pk == in_hand.pk
 
 
 def test_two_people_share_a_task_only_where_its_overlap_says_so(campaign, annotator) -> None:
