@@ -31,6 +31,7 @@ class Reason(StrEnum):
     CAMPAIGN_PAUSED = "campaign_paused"
     NOT_ADMITTED = "not_admitted"
     SCREENING_WAITS = "screening_waits"
+    SCREENING_DECIDES = "screening_decides"
     NO_TASKS = "no_tasks"
     LEASED = "leased"
     YOUR_SHARE_IS_DONE = "your_share_is_done"
@@ -59,6 +60,7 @@ class NothingLeft:
             Reason.CAMPAIGN_PAUSED: _("This campaign is paused. What you did is saved."),
             Reason.NOT_ADMITTED: _("You are not admitted to this campaign."),
             Reason.SCREENING_WAITS: _("You have done every screening item there is. An admin must add more."),
+            Reason.SCREENING_DECIDES: _("What comes next is decided by this last screening item."),
             Reason.NO_TASKS: _("This campaign has no tasks yet."),
             Reason.LEASED: ngettext(
                 "All that is left is in other people's hands for %(minutes)s more minute at least.",
