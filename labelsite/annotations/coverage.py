@@ -30,11 +30,11 @@ _WANTED = Case(
 
 def uncovered(person: User) -> QuerySet[Any]:
     """The finished tasks that an excluded person looked at and that have fewer labels of others than wanted, and no
-    decision; each with how many are `missing`.
+    decision; each with how many are `missing`. What was put away is waited for by nobody.
     """
     live = Annotation.objects.filter(task=OuterRef("pk"), is_live=True, annotator__is_machine=False)
     heard = live.filter(annotator__labels_excluded=False).order_by().values("task")
-    done = Task.objects.filter(kind=TaskKind.WORK, state=TaskState.DONE)
+    done = Task.objects.filter(kind=TaskKind.WORK, state=TaskState.DONE, campaign__is_archived=False)
     # A reviewer's word stands in a snapshot by itself.
     undecided = done.exclude(adjudications__is_live=True)
     looked_at = undecided.filter(Exists(live.filter(annotator=person, annotator__labels_excluded=True)))

@@ -116,6 +116,16 @@ def test_whoever_is_excluded_after_a_task_was_opened_again_leaves_one_place_and_
     assert (task.state, task.overlap, task.remaining) == ("open", 3, 1)
 
 
+def test_what_was_put_away_is_neither_counted_nor_opened(campaign, annotator) -> None:
+    task = finished(campaign, annotator)
+    exclude(annotator)
+    Campaign.objects.update(is_archived=True)
+    assert not uncovered(annotator).exists()
+    assert reopen(annotator) == 0
+    task.refresh_from_db()
+    assert task.state == "done"
+
+
 def test_every_excluded_look_gets_a_place_in_batches(campaign, annotator, colleague, monkeypatch) -> None:
     monkeypatch.setattr(coverage, "BATCH", 2)
     Campaign.objects.update(overlap=2)
