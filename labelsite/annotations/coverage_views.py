@@ -1,4 +1,4 @@
-"""The one action behind "no other label" on the page of people."""
+"""The one action behind "fewer labels than wanted" on the page of people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labelsite.wording import counted
 @require_POST
 @admin_required
 def reopen(request: HttpRequest, pk: int) -> HttpResponse:
-    """Opens the finished tasks that have no label but those of excluded people."""
+    """Opens the finished tasks that lack labels, because the person's are excluded."""
     count = coverage.reopen(get_object_or_404(User, pk=pk, is_machine=False))
     text = ngettext("%(count)s task is open again.", "%(count)s tasks are open again.", count)
     messages.success(request, text % {"count": counted(count)})

@@ -21,7 +21,7 @@ from labelsite.annotations.models import Annotation, FinishReason, first_mistake
 from labelsite.annotations.services import verdict_of
 from labelsite.asked import page_below
 from labelsite.campaigns.access import takes_changes
-from labelsite.campaigns.models import Exposure, TaskKind
+from labelsite.campaigns.models import TaskKind
 
 PAGE, DAYS = 25, 14
 
@@ -111,7 +111,7 @@ def newest_by_campaign(user: User, campaigns: set[int]) -> dict[int, int]:
 def last_one(user: User, campaign: int) -> Annotation | None:
     """What `undo` reaches in the campaign: the live revision of the person's last submission."""
     task = newest_by_campaign(user, {campaign}).get(campaign)
-    return None if task is None else mine(user).filter(task=task).first()
+    return None if task is None else mine(user).filter(task=task).select_related("task__campaign").first()
 
 
 def _entry(annotation: Annotation, is_newest: bool, takes_change: bool | None) -> Entry:
@@ -126,7 +126,7 @@ def _entry(annotation: Annotation, is_newest: bool, takes_change: bool | None) -
         can_edit=bool(takes_change)
         and (is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK)),
         # Of whatever kind: a row without its button would tell that the task is gold.
-        can_look=takes_change is not None and annotation.exposure == Exposure.AFTER,
+        can_look=takes_change is not None and annotation.offers_second_look,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -80,24 +81,26 @@ def second_look(request: HttpRequest, pk: int) -> HttpResponse:
     annotation = own_annotation_or_404(request, pk)
     if annotation.exposure == Exposure.NEVER:
         raise Http404
-    if request.method == "POST":
+    labels = machine_labels(annotation.task.campaign, annotation.task.solution_id)
+    # Where there is nothing to see, the label stays a blind one.
+    if request.method == "POST" and labels:
         services.reveal(annotation)
     annotation.refresh_from_db(fields=["changed_after_reveal"])
     context: dict[str, Any] = {
         "annotation": annotation,
         "seen": annotation.has_seen_machines,
         "verdict": history.verdict_text(annotation),
+        "has_labels": bool(labels),
     }
     if annotation.has_seen_machines:
-        context |= {"rows": _rows(annotation), "can_edit": services.may_revise(annotation)}
+        context |= {"rows": _rows(annotation, labels), "can_edit": services.may_revise(annotation)}
     return render(request, "annotations/second_look.html", context)
 
 
-def _rows(annotation: Annotation) -> list[dict[str, Any]]:
+def _rows(annotation: Annotation, labels: Mapping[int, Any]) -> list[dict[str, Any]]:
     """The trajectory's steps with both opinions; steps of the person's own are none of them."""
     task, mistake = annotation.task, annotation.first_mistake
     ratings = annotation.trajectory if mistake is None else [*annotation.trajectory[:mistake], -1]
-    labels = machine_labels(task.campaign, task.solution_id)
     steps = Step.objects.filter(solution=task.solution_id, is_chosen=True).order_by("position")
     return [
         {

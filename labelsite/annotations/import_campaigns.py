@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
+from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import create_campaign
 from ml.errors import MisstepError
+from ml.said import Said
 
 # Among so many of the newest campaigns a misspelt name is looked for.
 KNOWN_NAMES = 1_000
+# It keeps others from changing the settings, but not from pausing the campaign.
+_HOLD = "SELECT FROM campaigns_campaign WHERE id = %s FOR KEY SHARE"
 
 
 def campaign_named(
@@ -37,6 +42,25 @@ def campaign_named(
         # Another import made it in the same moment; by now it is committed.
         return known.get(), False
     return campaign, True
+
+
+def hold(campaign: Campaign) -> None:
+    """Reads the campaign anew, and keeps its settings as they are until the transaction ends: since the import found
+    it, it may have waited for others. Raises MisstepError where the campaign was deleted or archived meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [campaign.pk])
+        if not cursor.rowcount:
+            raise deleted(campaign.name)
+    campaign.refresh_from_db()
+    refuse_archived(campaign)
+
+
+def deleted(name: str) -> MisstepError:
+    words = gettext_noop(
+        "campaign %(name)s was deleted, expected it to be there: import the file into another one"
+    )
+    return MisstepError(Said(words, name=name))
 
 
 def near_names(name: str) -> list[str]:

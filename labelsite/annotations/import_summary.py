@@ -26,6 +26,7 @@ class ImportSummary:
     doubled: int = 0
     dry_run: bool = False
     new_campaign: bool = False
+    campaign_id: int | None = None
     # Keys of the file that its format does not read, with the number of lines; and those kept as they are.
     unread_keys: dict[str, int] = field(default_factory=dict)
     kept_keys: dict[str, int] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from labelsite.accounts.models import User
-from labelsite.annotations.import_campaigns import campaign_named
+from labelsite.annotations.import_campaigns import campaign_named, hold
 from labelsite.annotations.import_differences import find_differences, put_right
 from labelsite.annotations.import_doubles import doubled_ids
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations, looks_at, machine_users
@@ -23,14 +23,13 @@ from labelsite.annotations.import_summary import ImportSummary
 from labelsite.annotations.known_answers import CHECKER
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
-from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.gold import fill_gold, renew_gold
 from labelsite.campaigns.membership import open_to_everyone
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
 from labelsite.campaigns.ordering import place_new
 from labelsite.campaigns.services import add_tasks
 from labelsite.problems.models import Problem, Solution, Step
-from labelsite.problems.services import StoredSolution, store_batches
+from labelsite.problems.services import StoredSolution, store_batches, wait_for_other_imports
 from labelsite.problems.streaming import rare_collections
 from labelsite.statements import refresh_statistics
 from ml import formats
@@ -96,7 +95,9 @@ def import_file(
     records = formats.read(path, format, on_error=log.add, name=name, keys=keys)
     with rare_collections(), transaction.atomic():
         campaign, summary.new_campaign = campaign_named(campaign_name, created_by, create, begins_paused)
-        refuse_archived(campaign)
+        wait_for_other_imports(format)
+        hold(campaign)
+        summary.campaign, summary.campaign_id = campaign.name, campaign.pk
         newest, reading = _newest_task(), _Reading(campaign, section, created_by, revises)
         for batch in store_batches(_while_good(records, log), format, looks_at):
             _label_batch(reading, batch, summary)
@@ -135,11 +136,7 @@ def _newest_task() -> int:
 
 
 def _put_in_order(campaign: Campaign, after: int) -> None:
-    """Give the new tasks their places where the campaign has another order than that of import.
-
-    Which one is read only now: from its first task on, the import keeps others from changing the campaign.
-    """
-    campaign.refresh_from_db()
+    """Give the new tasks their places where the campaign has another order than that of import."""
     if campaign.ordering != Ordering.IMPORT_ORDER:
         place_new(campaign, after)
 

@@ -137,6 +137,11 @@ class Annotation(models.Model):
         """Whether the person has seen what machines say of the steps: from the start, or by uncovering it."""
         return self.exposure == Exposure.BEFORE or self.changed_after_reveal is not None
 
+    @property
+    def offers_second_look(self) -> bool:
+        """Whether what machines say was kept from the person, and there is such a thing."""
+        return self.exposure == Exposure.AFTER and self.task.campaign.has_machine_labels
+
 
 class StepRating(models.Model):
     """What the person said of one option: -1, 0, +1, or null with `flagged` ("?": cannot say)."""

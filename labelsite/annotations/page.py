@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from labelsite.accounts.keymap import ACTIONS, bindings, keys_of
 from labelsite.accounts.models import User
 from labelsite.annotations.history import last_one
-from labelsite.campaigns.models import Campaign, Exposure, Protocol
+from labelsite.campaigns.models import Campaign, Protocol
 
 HEARTBEAT_SECONDS = 60
 # The actions that a protocol does not have: the page's list of keys leaves them out.
@@ -64,7 +64,7 @@ def _bindings(user: User, protocol: str) -> dict[str, str]:
 def _last(user: User, campaign: Campaign) -> dict[str, Any] | None:
     """The last submission as the page would know it, had it not been loaded since: undo and second look reach it."""
     last = last_one(user, campaign.pk)
-    return None if last is None else {"annotation": last.pk, "secondLook": last.exposure == Exposure.AFTER}
+    return None if last is None else {"annotation": last.pk, "secondLook": last.offers_second_look}
 
 
 def words() -> dict[str, str | list[str]]:

@@ -130,7 +130,7 @@ def submitted(annotation: Annotation) -> dict[str, Any]:
     return {
         "annotation": annotation.pk,
         "revision": annotation.revision,
-        "second_look": annotation.exposure == Exposure.AFTER,
+        "second_look": annotation.offers_second_look,
     }
 
 

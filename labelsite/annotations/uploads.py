@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
+from labelsite.annotations.import_campaigns import deleted
 from labelsite.annotations.importers import import_file, lines_in
 from labelsite.campaigns.imports import key_of_this_import
 from labelsite.campaigns.models import Campaign
@@ -190,8 +191,7 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         report=report,
         begins_paused=job.spec["begins_paused"],
     )
-    campaign = Campaign.objects.only("pk").get(name=summary.campaign)
-    told = {**asdict(summary), "campaign_id": campaign.pk}
+    told = asdict(summary)
     return {**told, "imported_at": key_of_this_import()} if summary.new_tasks else told
 
 
@@ -203,8 +203,5 @@ def _target(job: Job) -> Campaign | None:
         return None
     target = Campaign.objects.only("name").filter(pk=job.spec["campaign_id"]).first()
     if target is None:
-        words = gettext_noop(
-            "campaign %(name)s was deleted, expected it to be there: import the file into another one"
-        )
-        raise MisstepError(Said(words, name=job.spec["campaign"]))
+        raise deleted(job.spec["campaign"])
     return target

@@ -93,6 +93,11 @@ class Campaign(models.Model):
     objects = CampaignQuerySet.as_manager()
 
     @property
+    def has_machine_labels(self) -> bool:
+        """Whether machines say anything of its steps that could be shown beside them."""
+        return self.estimate_run_id is not None or self.score_run_id is not None
+
+    @property
     def guideline_html(self) -> SafeString:
         return as_html(self.guideline)
 

@@ -40,6 +40,7 @@ EVERYBODY = 30_000
 RELEASE_EVERY_SECONDS = 20
 _ARMS = (Exposure.NEVER, Exposure.AFTER, Exposure.BEFORE)
 
+# What came back to the person comes into their hands now, after what they hold: a reload gives the first that came.
 # A lease in hand besides those held a moment ago is another tab's claim since; then nothing is picked.
 _CLAIM = f"""
 WITH in_hand AS (
@@ -58,7 +59,8 @@ WITH in_hand AS (
            %(exposure)s::text, '{{}}', 0, now() FROM picked
     ON CONFLICT (task_id, annotator_id) DO UPDATE
        SET state = 'leased', token = excluded.token, attempt = lease.attempt + 1,
-           leased_until = excluded.leased_until, heartbeat_at = excluded.heartbeat_at
+           leased_until = excluded.leased_until, heartbeat_at = excluded.heartbeat_at,
+           created_at = excluded.created_at
      WHERE lease.state = 'lapsed'
     RETURNING id, task_id
 ), taken AS (

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     CAMPAIGN_PAUSED = "campaign_paused"
     NOT_ADMITTED = "not_admitted"
     SCREENING_WAITS = "screening_waits"
+    SCREENING_DECIDES = "screening_decides"
     NO_TASKS = "no_tasks"
     LEASED = "leased"
     YOUR_SHARE_IS_DONE = "your_share_is_done"
@@ -59,6 +60,7 @@ class NothingLeft:
             Reason.CAMPAIGN_PAUSED: _("This campaign is paused. What you did is saved."),
             Reason.NOT_ADMITTED: _("You are not admitted to this campaign."),
             Reason.SCREENING_WAITS: _("You have done every screening item there is. An admin must add more."),
+            Reason.SCREENING_DECIDES: _("What comes next is decided by this last screening item."),
             Reason.NO_TASKS: _("This campaign has no tasks yet."),
             Reason.LEASED: ngettext(
                 "All that is left is in other people's hands for %(minutes)s more minute at least.",
@@ -96,8 +98,10 @@ def why_nothing_is_left(
         return NothingLeft(Reason.SCREENING_WAITS)
     work = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK)
     held = _held_by_others(campaign, annotator)
+    if sections:
+        held = held.filter(task__section__in=sections)
     if sections and waiting(campaign).exclude(section__in=sections).exists():
-        until = _first_end(held.filter(task__section__in=sections))
+        until = _first_end(held)
         return NothingLeft(Reason.SECTION_LEASED if until else Reason.SECTION_IS_DONE, until)
     if not work.exists():
         return NothingLeft(Reason.NO_TASKS)
@@ -106,6 +110,8 @@ def why_nothing_is_left(
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
     if until := _first_end(held):
         return NothingLeft(Reason.LEASED, until)
+    if sections and work.filter(state=TaskState.OPEN).exclude(section__in=sections).exists():
+        return NothingLeft(Reason.SECTION_IS_DONE)
     if work.filter(state=TaskState.OPEN).exists():
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
     return NothingLeft(Reason.FINISHED)
@@ -114,7 +120,10 @@ def why_nothing_is_left(
 def _held_by_others(campaign: Campaign, annotator: User) -> QuerySet[Assignment]:
     """Others' leases of what may still come to this person: also of what has lapsed in their own hands."""
     leases = Assignment.objects.filter(
-        state=AssignmentState.LEASED, task__campaign=campaign, task__kind=TaskKind.WORK
+        state=AssignmentState.LEASED,
+        task__campaign=campaign,
+        task__kind=TaskKind.WORK,
+        task__state=TaskState.OPEN,
     )
     own = Assignment.objects.filter(task=OuterRef("task"), annotator=annotator)
     return leases.exclude(annotator=annotator).exclude(Exists(own.exclude(state=AssignmentState.LAPSED)))

@@ -64,7 +64,7 @@ def store_batches(
 
     `records` is read in a thread of its own, so it must not use the database.
     """
-    _wait_for_other_imports(source)
+    wait_for_other_imports(source)
     check_references_at_once()
     with Occurrences() as seen, ReadAhead(batches(records)) as read:
         digests = Digests(seen, names_looks=source in NAMING_LOOKS)
@@ -74,7 +74,7 @@ def store_batches(
 
 def store_problems(problems: Sequence[Problem], source: str) -> list[int]:
     """Store problems that come without solutions; the id of each one's row. Adds nothing twice, never commits."""
-    _wait_for_other_imports(source)
+    wait_for_other_imports(source)
     rows, _ = _store_problems(problems, source)
     return [rows[problem_digest(problem)][0] for problem in problems]
 
@@ -93,8 +93,11 @@ def batches(records: Iterable[LabelledSolution]) -> Iterator[list[LabelledSoluti
         yield batch
 
 
-def _wait_for_other_imports(source: str) -> None:
-    """Two imports of one source would wait for each other's rows in both directions; so they take turns."""
+def wait_for_other_imports(source: str) -> None:
+    """Two imports of one source would wait for each other's rows in both directions; so they take turns.
+
+    The turn lasts until the transaction ends; whoever has it already waits for nothing.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"misstep import {source}"])
 

@@ -1,4 +1,4 @@
-"""Finished tasks that only an excluded person has labelled are told to the admin, who opens them again at once."""
+"""Finished tasks that lack labels, as a person was excluded, are told to the admin, who opens them again at once."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.factories import (
     make_annotation,
     make_campaign,
     make_machine,
+    make_member,
     make_solution,
     make_task,
     make_user,
@@ -50,7 +51,9 @@ def exclude(*people: User) -> None:
     User.objects.filter(pk__in=[person.pk for person in people]).update(labels_excluded=True)
 
 
-def test_only_what_nobody_else_has_labeled_counts(campaign, annotator, colleague) -> None:
+def test_where_one_label_is_wanted_only_what_nobody_else_has_labeled_counts(
+    campaign, annotator, colleague
+) -> None:
     alone = finished(campaign, annotator)
     finished(campaign, annotator, colleague)
     finished(campaign, colleague)
@@ -77,8 +80,55 @@ def test_a_task_that_is_open_again_goes_to_somebody_else_and_is_done_after_that(
     assert not uncovered(annotator).exists()
 
 
+@pytest.mark.parametrize("is_excluded_first", [True, False])
+def test_a_task_that_is_for_several_people_lacks_the_excluded_look_and_waits_for_one_more(
+    campaign, annotator, colleague, is_excluded_first
+) -> None:
+    Campaign.objects.update(overlap=2)
+    third = make_user()
+    make_member(campaign, third)
+    task = make_task(campaign, make_solution(STEPS), overlap=2)
+    submit(claim_next(campaign, annotator), 1, 1, 1)
+    if is_excluded_first:
+        exclude(annotator)
+    submit(claim_next(campaign, colleague), 1, 1, 1)
+    exclude(annotator)
+    assert [(found.pk, found.missing) for found in uncovered(annotator)] == [(task.pk, 1)]
+    assert (reopen(annotator), reopen(annotator)) == (1, 0)
+    task.refresh_from_db()
+    assert (task.state, task.overlap, task.remaining) == ("open", 3, 1)
+    submit(claim_next(campaign, third), 1, 1, 1)
+    task.refresh_from_db()
+    assert (task.state, task.remaining) == ("done", 0)
+    assert not uncovered(annotator).exists()
+
+
+def test_whoever_is_excluded_after_a_task_was_opened_again_leaves_one_place_and_no_more(
+    campaign, annotator, colleague
+) -> None:
+    task = finished(campaign, annotator)
+    exclude(annotator)
+    assert reopen(annotator) == 1
+    submit(claim_next(campaign, colleague), 1, 1, 1)
+    exclude(colleague)
+    assert reopen(colleague) == 1
+    task.refresh_from_db()
+    assert (task.state, task.overlap, task.remaining) == ("open", 3, 1)
+
+
+def test_what_was_put_away_is_neither_counted_nor_opened(campaign, annotator) -> None:
+    task = finished(campaign, annotator)
+    exclude(annotator)
+    Campaign.objects.update(is_archived=True)
+    assert not uncovered(annotator).exists()
+    assert reopen(annotator) == 0
+    task.refresh_from_db()
+    assert task.state == "done"
+
+
 def test_every_excluded_look_gets_a_place_in_batches(campaign, annotator, colleague, monkeypatch) -> None:
     monkeypatch.setattr(coverage, "BATCH", 2)
+    Campaign.objects.update(overlap=2)
     tasks = [finished(campaign, annotator, colleague) for _ in range(5)]
     exclude(annotator, colleague)
     assert reopen(annotator) == 5
@@ -113,10 +163,25 @@ def test_a_reopened_adaptive_task_waits_for_the_agreement_of_those_who_count(cam
     assert (task.state, task.overlap, task.remaining) == ("done", 6, 0)
 
 
+def test_an_adaptive_task_that_three_agreed_on_waits_for_one_more_where_one_of_them_is_excluded(
+    campaign,
+) -> None:
+    people = [make_user() for _ in range(4)]
+    campaign = make_campaign(members=people, adaptive_overlap=True)
+    task = make_task(campaign, make_solution(STEPS), overlap=1)
+    for person in people[:3]:
+        submit(claim_next(campaign, person), 1, 1, 1)
+    exclude(people[0])
+    assert reopen(people[0]) == 1
+    submit(claim_next(campaign, people[3]), 1, 1, 1)
+    task.refresh_from_db()
+    assert (task.state, task.overlap, task.remaining) == ("done", 4, 0)
+
+
 def test_the_page_of_people_says_how_many_and_opens_them_in_one_action(client, campaign, annotator) -> None:
     finished(campaign, annotator)
     client.force_login(make_user("admin"))
-    url, told = f"/people/{annotator.pk}/reopen/", "1 finished task has no other person"
+    url, told = f"/people/{annotator.pk}/reopen/", "1 finished task has fewer labels of others than wanted"
     assert told not in client.get("/people/").content.decode()
     client.post(f"/people/{annotator.pk}/", {"role": "annotator", "is_active": "on", "labels_excluded": "on"})
     page = client.get("/people/").content.decode()

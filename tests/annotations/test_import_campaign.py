@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from labelsite.accounts.models import Role
 from labelsite.accounts.services import create_person
 from labelsite.annotations import uploads
 from labelsite.annotations.importers import import_file
+from labelsite.campaigns.archive import delete, set_archived
 from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
+from labelsite.problems.services import wait_for_other_imports
+from ml.errors import MisstepError
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign
-from tests.transactions import in_background
+from tests.transactions import held, in_background
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +92,48 @@ def test_an_import_whose_campaign_was_deleted_makes_no_other_in_its_place(path: 
     job.refresh_from_db()
     assert job.state == JobState.FAILED and "campaign Gone was deleted" in job.error
     assert not Campaign.objects.exists()
+
+
+def an_import_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_folder")
+def test_an_import_that_waited_for_another_goes_by_the_settings_and_the_name_of_today(path: Path) -> None:
+    campaign = make_campaign("Before", overlap=1)
+    job = queued_import(path, "Before")
+    with held(lambda: wait_for_other_imports("processbench")):
+        importing = in_background(lambda: run_here(job))
+        wait_until(an_import_waits, what="the import's wait for another one")
+        update_campaign(campaign, {"overlap": 3, "name": "After"})
+    importing.join(30)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.DONE, "")
+    assert (job.result["campaign"], job.result["campaign_id"]) == ("After", campaign.pk)
+    task = campaign.tasks.get()
+    assert (task.overlap, task.remaining) == (3, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("meanwhile", [lambda campaign: set_archived(campaign, True), delete])
+def test_an_import_that_waited_goes_to_no_campaign_that_was_archived_or_deleted_meanwhile(
+    path: Path, meanwhile: Callable[[Campaign], object]
+) -> None:
+    campaign, refused = make_campaign("Before"), []
+
+    def import_it() -> None:
+        try:
+            import_file(path, "processbench", "Before")
+        except MisstepError as error:
+            refused.append(str(error))
+
+    with held(lambda: wait_for_other_imports("processbench")):
+        importing = in_background(import_it)
+        wait_until(an_import_waits, what="the import's wait for another one")
+        meanwhile(campaign)
+    importing.join(30)
+    assert len(refused) == 1 and "campaign Before" in refused[0]
+    assert not Task.objects.exists()

@@ -14,7 +14,14 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Exposure, TaskKind
 from labelsite.campaigns.queue import EVERYBODY
 from tests.campaigns.leases import claim_next
-from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimate_run,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +106,7 @@ def test_the_agreement_is_told_only_of_campaigns_that_show_it(client, monkeypatc
 def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(client, monkeypatch) -> None:
     monkeypatch.setattr(history, "AGREEMENT_STEP", 1)
     user = make_user()
-    campaign = make_campaign(members=[user], shows_agreement=True, exposure=Exposure.AFTER)
+    campaign = make_campaign(members=[user], shows_agreement=True, estimate_run=make_estimate_run())
     gold = make_task(campaign, kind=TaskKind.GOLD, gold=[0], overlap=EVERYBODY)
     make_annotation(gold, make_user(), exposure=Exposure.AFTER)
     client.force_login(user)

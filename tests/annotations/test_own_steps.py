@@ -16,6 +16,7 @@ from tests.campaigns.leases import claim_next
 from tests.factories import (
     make_annotation,
     make_campaign,
+    make_estimates,
     make_member,
     make_solution,
     make_task,
@@ -94,7 +95,8 @@ def test_people_agree_when_they_name_the_same_step_and_only_then(campaign, peopl
 
 
 def test_the_second_look_shows_the_mistake_where_the_solution_was_left(campaign, people, client) -> None:
-    make_task(campaign, make_solution(STEPS))
+    task = make_task(campaign, make_solution(STEPS))
+    Campaign.objects.update(estimate_run=make_estimates(task.solution, [1.0, 0.0, 0.0]))
     annotation = go_on_alone(claim_next(campaign, people[0]), "It is four.", "So the answer is four.")
     client.force_login(people[0])
     page = client.post(f"/annotate/annotation/{annotation.pk}/second-look/")

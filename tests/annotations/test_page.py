@@ -5,9 +5,16 @@ import re
 
 import pytest
 
-from labelsite.campaigns.models import Exposure, Protocol
+from labelsite.campaigns.models import Protocol
 from labelsite.problems.models import Step
-from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimates,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -53,8 +60,9 @@ def test_the_chart_of_ratings_stands_beside_a_task_only_where_steps_are_rated(cl
 
 def test_the_second_look_shows_the_end_of_long_output(client) -> None:
     annotator = make_user()
-    campaign = make_campaign(members=[annotator], exposure=Exposure.AFTER)
-    annotation = make_annotation(make_task(campaign), annotator)
+    solution = make_solution()
+    campaign = make_campaign(members=[annotator], estimate_run=make_estimates(solution, [1.0, 1.0]))
+    annotation = make_annotation(make_task(campaign, solution), annotator)
     Step.objects.filter(position=0).update(output="1 " * 3000 + "So it is 42.", verdict="ok")
     client.force_login(annotator)
     page = client.post(f"/annotate/annotation/{annotation.pk}/second-look/").content.decode()

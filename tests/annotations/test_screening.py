@@ -103,3 +103,22 @@ def test_a_screening_that_is_no_more_admits_who_did_nothing_of_it(campaign, newc
     assert next_of(campaign) == "screening_waits"
     Campaign.objects.update(screening_size=0)
     assert next_of(campaign) == "work"
+
+
+def test_nothing_is_prepared_besides_the_last_item_that_decides(campaign, newcomer, client) -> None:
+    make_task(campaign, make_solution(STEPS), kind=TaskKind.SCREENING, gold=[-1], overlap=queue.EVERYBODY)
+    client.force_login(newcomer)
+
+    def prepared() -> dict[str, object]:
+        """What the page gets when it asks for the one after the task in hand."""
+        body = {"besides": claim_next(campaign, newcomer).pk}
+        address = f"/annotate/{campaign.pk}/next/"
+        return client.post(address, body, content_type="application/json").json()
+
+    assert "assignment" in prepared()
+    screened(campaign, newcomer, RIGHT)
+    # The one that was prepared is the last one now.
+    assert prepared()["nothing"]["reason"] == "screening_decides"
+    screened(campaign, newcomer, RIGHT)
+    assert state(campaign) == "admitted"
+    assert claim_next(campaign, newcomer).task.kind == TaskKind.WORK

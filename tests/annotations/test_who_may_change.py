@@ -14,6 +14,7 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns.membership import set_members
 from labelsite.campaigns.models import Assignment, Campaign, Membership, MemberState
 from tests.annotations.submissions import judgement, submit
+from tests.factories import make_estimate_run
 
 pytestmark = pytest.mark.django_db
 GONE, STOPPED = ["taken out", "archived"], ["refused", "paused member", "paused person"]
@@ -42,6 +43,7 @@ def test_whoever_is_kept_away_changes_no_label_of_theirs(client, campaign, annot
         services.undo(said)
     address = f"/annotate/annotation/{said.pk}/"
     sent = {"revision": 1, "key": str(uuid4()), "judgement": judgement(lease.task, 1, 0, 1)}
+    Campaign.objects.update(estimate_run=make_estimate_run())
     is_gone = how in GONE
     page = client.get(address)
     assert page.status_code == (404 if is_gone else 409)

@@ -6,10 +6,10 @@ import pytest
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Assignment, Campaign, Exposure, Protocol
+from labelsite.campaigns.models import Assignment, Campaign, Protocol
 from tests.browser.annotator_page import Watched
 from tests.browser.scenes import small_campaign
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.factories import make_campaign, make_estimate_run, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PHONE = {"width": 390, "height": 844}
@@ -33,7 +33,7 @@ def test_what_was_submitted_is_told_until_the_first_key_on_the_next_task(
 
 def test_a_tap_beside_the_notice_takes_it_away_and_the_second_look_stays_at_its_key(watched: Watched) -> None:
     annotator = make_user()
-    campaign = make_campaign(members=[annotator], exposure=Exposure.AFTER)
+    campaign = make_campaign(members=[annotator], estimate_run=make_estimate_run())
     for number in range(2):
         make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
     watched.page.set_viewport_size(PHONE)

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from django.utils.translation import override
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
@@ -70,6 +70,23 @@ def test_the_page_may_prepare_one_task_besides_the_one_in_hand_and_no_more(campa
     assert claim(campaign, annotator, besides=in_hand.pk).pk == prepared.pk
     finish(in_hand)
     assert claim(campaign, annotator).pk == prepared.pk
+
+
+def test_a_reload_gives_the_task_in_hand_also_where_the_prepared_one_had_lapsed_in_the_same_hands(
+    campaign, annotator
+) -> None:
+    make_task(campaign)
+    expire(claim(campaign, annotator))
+    queue.release_expired_leases()
+    first = make_task(campaign, priority=1)
+    in_hand = claim(campaign, annotator)
+    assert in_hand.task == first
+    # A test's one transaction is one moment to the database.
+    Assignment.objects.update(created_at=F("created_at") - timedelta(minutes=2))
+    Assignment.objects.exclude(pk=in_hand.pk).update(created_at=F("created_at") - timedelta(minutes=30))
+    prepared = claim(campaign, annotator, besides=in_hand.pk)
+    assert prepared.attempt == 2
+    assert claim(campaign, annotator).pk == in_hand.pk
 
 
 def test_two_people_share_a_task_only_where_its_overlap_says_so(campaign, annotator) -> None:
@@ -135,28 +152,6 @@ def test_a_lease_that_a_heartbeat_calls_held_is_not_swept_away_however_wrong_the
     assert Task.objects.get().remaining == 0
 
 
-def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
-    outsider, paused, other = make_user(), make_user(is_paused=True), make_user()
-    make_member(campaign, paused)
-    make_member(campaign, other)
-    assert reason(campaign, annotator) == Reason.NO_TASKS
-    make_task(campaign)
-    assert reason(campaign, outsider) == Reason.NOT_ADMITTED
-    assert reason(campaign, paused) == Reason.YOU_ARE_PAUSED
-    lease = claim(campaign, annotator)
-    waiting = claim(campaign, other)
-    assert waiting.reason == Reason.LEASED and waiting.until == lease.leased_until
-    assert reason(campaign, annotator, besides=lease.pk) == Reason.YOUR_SHARE_IS_DONE
-    settle(finish(lease).task, [-1])
-    assert reason(campaign, annotator) == reason(campaign, other) == Reason.FINISHED
-    make_task(campaign, overlap=2)
-    finish(claim(campaign, annotator))
-    assert reason(campaign, annotator) == Reason.YOUR_SHARE_IS_DONE
-    Campaign.objects.update(is_paused=True)
-    campaign.refresh_from_db()
-    assert reason(campaign, other) == Reason.CAMPAIGN_PAUSED
-
-
 @pytest.mark.parametrize("who", ["campaign", "person", "member"])
 def test_a_pause_stops_what_is_new_and_leaves_what_is_in_hand(campaign, annotator, who) -> None:
     make_task(campaign), make_task(campaign)
@@ -177,28 +172,6 @@ def test_whoever_is_no_member_any_more_gets_nothing_back(campaign, annotator) ->
     claim(campaign, annotator)
     set_members(campaign, set())
     assert reason(campaign, annotator) == Reason.NOT_ADMITTED
-
-
-def test_nobody_has_done_their_share_of_a_task_that_only_lapsed_in_their_hands(campaign, annotator) -> None:
-    make_task(campaign)
-    expire(claim(campaign, annotator))
-    queue.release_expired_leases()
-    other = make_user()
-    make_member(campaign, other)
-    taken = claim(campaign, other)
-    assert reason(campaign, annotator) == Reason.LEASED
-    expire(taken)
-    queue.release_expired_leases()
-    assert claim(campaign, annotator).task == taken.task
-
-
-def test_how_long_others_hold_what_is_left_is_told_without_the_servers_zone() -> None:
-    soon = timezone.now() + timedelta(minutes=11, seconds=30)
-    assert "for 12 more minutes" in str(NothingLeft(Reason.LEASED, soon))
-    for near in (timezone.now() - timedelta(seconds=5), timezone.now() + timedelta(seconds=5)):
-        assert "for 1 more minute " in str(NothingLeft(Reason.LEASED, near))
-    with override("ko"):
-        assert "12분 뒤" in str(NothingLeft(Reason.LEASED, soon))
 
 
 def test_screening_comes_before_work_and_admits_at_the_threshold(campaign) -> None:

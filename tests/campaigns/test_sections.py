@@ -170,6 +170,20 @@ def test_a_section_that_is_only_in_other_peoples_hands_is_not_called_done(campai
     assert labeled_sections(campaign, annotator) == [Reason.SECTION_IS_DONE]
 
 
+def test_what_is_in_other_hands_outside_ones_sections_is_not_waited_for(campaign, annotator) -> None:
+    sections.restrict(campaign, annotator.pk, ["algebra"])
+    other = make_user()
+    make_member(campaign, other, sections=["geometry"])
+    Task.objects.exclude(section="geometry").update(state="done", remaining=0)
+    for _ in range(2):
+        held = claim_next(campaign, other)
+        assert isinstance(held, Assignment)
+        assert claim_next(campaign, annotator) == NothingLeft(Reason.SECTION_IS_DONE)
+        Task.objects.filter(pk=held.task_id).update(state="done")
+        Assignment.objects.update(state="submitted")
+    assert claim_next(campaign, annotator) == NothingLeft(Reason.FINISHED)
+
+
 def test_screening_is_the_same_for_everybody(campaign) -> None:
     campaign.screening_size = 1
     campaign.save()

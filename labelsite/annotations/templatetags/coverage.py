@@ -12,5 +12,5 @@ register = template.Library()
 
 @register.simple_tag
 def uncovered_by(person: User) -> int:
-    """How many finished tasks have this excluded person's label and nobody else's."""
+    """How many finished tasks lack labels, because this person's are excluded."""
     return uncovered(person).count() if person.labels_excluded and not person.is_machine else 0
