@@ -27,7 +27,7 @@ class Kind(TextChoices):
     EARLIER = "earlier", _("the run is earlier")
     LATER = "later", _("the run is later")
     MISSES = "misses", _("the run misses it")
-    INVENTS = "invents", _("the run finds what nobody marked")
+    INVENTS = "invents", _("the run finds a mistake, somebody none")
     UNMARKED = "unmarked", _("wrong answer, no mistake marked")
 
 
