@@ -109,8 +109,9 @@ def disagreement(
 
     scores: per step, from the PRM. soft: per step, the share of correct rollouts, None where not estimated.
     first_mistake: what the run that made the rollouts says itself, 0-based, None for no mistake; its method decides
-    by more than the shares. is_known: whether it can say. A different first mistake gives at least 0.5. Raises
-    ValueError where the lengths differ.
+    by more than the shares. is_known: whether it can say. A different first mistake gives at least 0.5. Where both
+    name one, only steps up to the later one count, since a person would stop there. Raises ValueError where the
+    lengths differ.
     """
     _refuse_impossible(scores)
     if len(scores) != len(soft):
@@ -118,8 +119,10 @@ def disagreement(
     gaps = [
         abs(score - share) if share is not None else 0.0 for score, share in zip(scores, soft, strict=True)
     ]
-    widest = max(range(len(gaps)), key=gaps.__getitem__)
     by_score = _first_wrong(scores)
+    if is_known and by_score is not None and first_mistake is not None:
+        gaps = gaps[: max(by_score, first_mistake) + 1]
+    widest = max(range(len(gaps)), key=gaps.__getitem__)
     if is_known and by_score != first_mistake:
         found = {"prm": by_score, "rollouts": first_mistake}
         facts = {name: str(position + 1) for name, position in found.items() if position is not None}

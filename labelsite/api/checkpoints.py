@@ -18,6 +18,7 @@ from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import JobState
+from labelsite.training.measured import measured_throughout
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind
 from labelsite.training.services import start_evaluation
 
@@ -50,12 +51,19 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
     checkpoint = serializers.IntegerField(source="checkpoint_id")
     job = serializers.IntegerField(source="job_id")
     state = serializers.ChoiceField(choices=JobState.values, source="job.state")
-    figures = serializers.DictField(allow_null=True)
+    figures = serializers.SerializerMethodField(
+        help_text="As the command prints them, but null for what no solution could show: F1 and one accuracy where "
+        "all solutions have a mistake, or none has."
+    )
 
     class Meta:
         model = Evaluation
         fields = ("id", "checkpoint", "kind", "data", "job", "state", "figures", "created_at")
         read_only_fields = fields
+
+    def get_figures(self, evaluation: Evaluation) -> dict[str, Any] | None:
+        figures = evaluation.figures
+        return None if figures is None else measured_throughout(figures)
 
 
 class EvaluationRequest(OnlyKnownFields):

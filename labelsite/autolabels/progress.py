@@ -18,8 +18,9 @@ from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.outages import end_of_pause
 from labelsite.jobs.wording import message
 from ml.progress import pace
+from ml.search.totals import AT_THE_END
+from ml.search.totals import Q_BINS as BINS
 
-BINS = 10
 KEPT_SECONDS = 24 * 3600
 # What a search reports of its cost while it works, by the names that its run.json has too.
 REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
@@ -109,10 +110,10 @@ def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
 def _histogram(run: EstimateRun, low: float) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT LEAST(%(last)s, floor((q_value - %(low)s) / (1 - %(low)s) * %(bins)s)::int) AS bin,"
+            "SELECT LEAST(%(last)s, floor((q_value - %(low)s) / (1 - %(low)s) * %(bins)s + %(end)s)::int) AS bin,"
             " count(*) FROM autolabels_stepestimate"
             " WHERE run_id = %(run)s AND q_value IS NOT NULL GROUP BY bin",
-            {"run": run.pk, "low": low, "bins": BINS, "last": BINS - 1},
+            {"run": run.pk, "low": low, "bins": BINS, "end": AT_THE_END, "last": BINS - 1},
         )
         counts = dict(cursor.fetchall())
     return [counts.get(place, 0) for place in range(BINS)]

@@ -27,7 +27,7 @@ class Kind(TextChoices):
     EARLIER = "earlier", _("the run is earlier")
     LATER = "later", _("the run is later")
     MISSES = "misses", _("the run misses it")
-    INVENTS = "invents", _("the run finds what nobody marked")
+    INVENTS = "invents", _("the run finds a mistake, somebody none")
     UNMARKED = "unmarked", _("wrong answer, no mistake marked")
 
 
@@ -128,6 +128,24 @@ def decided_counts(
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
         return dict(zip(kinds, cursor.fetchone(), strict=True))
+
+
+def are_compared(campaign: Campaign, run: EstimateRun | None, against: Against) -> bool:
+    """Whether there is a look at a solution of which the run says where the first mistake is, or that there is none."""
+    query = f"""
+        SELECT EXISTS (
+            SELECT FROM ({against.looks}) a JOIN autolabels_solutionestimate e ON e.solution_id = a.solution_id
+            WHERE e.run_id = %(run)s AND {RUN} <> {UNKNOWN}
+        )
+    """
+    parameters = {
+        "campaign": campaign.pk,
+        "run": run.pk if run else None,
+        "annotators": list(against.annotators),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return bool(cursor.fetchone()[0])
 
 
 def _wanted(kind: Kind, against: Against) -> str:

@@ -117,8 +117,9 @@ def _computed(
     threshold = float(run.parameters.get("threshold") or 0.0)
     steps = measures.step_figures(rated_steps(looks, about), threshold)
     people_name = _("gold") if against.is_gold else _("people")
+    counts = kinds(both)
     charts = [
-        plots.heatmap(measures.confusion(both), people_name, method_in_words(run.method)),
+        plots.heatmap(measures.confusion(both), counts.agree, people_name, method_in_words(run.method)),
         plots.roc(steps),
         plots.calibration(steps),
         plots.bias(measures.offsets(both)),
@@ -127,7 +128,7 @@ def _computed(
         **base,
         agreement=measures.first_mistakes(both),
         steps=steps,
-        kinds=kinds(both),
+        kinds=counts,
         differing=differing_solutions(both),
         charts=tuple(chart for chart in charts if chart),
     )

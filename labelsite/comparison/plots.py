@@ -8,6 +8,7 @@ import numpy as np
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from numpy.typing import NDArray
 
 from labelsite.autolabels.plots import Chart, Series, bar_chart, line_chart, svg
 from labelsite.comparison.evidence import Integers
@@ -29,23 +30,34 @@ def position_names(count: int) -> list[str]:
     return [*names, _("none")]
 
 
-def heatmap(counts: Integers, people: str, machine: str) -> Chart:
-    """First mistakes, people down and the run across; the diagonal is agreement."""
+def heatmap(counts: Integers, agree: int, people: str, machine: str) -> Chart:
+    """First mistakes, people down and the run across; the diagonal is agreement, but for different steps that are
+    shown together.
+
+    agree: how many looks name the run's own step, or none as it does.
+    """
     names = position_names(len(counts))
     size = CELL * len(names)
-    exact, total = int(np.trace(counts)), int(counts.sum())
+    agreeing = np.eye(len(names), dtype=bool)
+    if agree < np.trace(counts):
+        agreeing[-2, -2] = False
     title = _("Where the first mistake is")
     description = _(
         "A grid of first-mistake positions, %(people)s down and %(machine)s across. "
-        "%(exact)s of %(total)s looks lie on the diagonal, where both name the same step."
-    ) % {"people": people, "machine": machine, "exact": counted(exact), "total": counted(total)}
+        "In %(exact)s of %(total)s looks both name the same step, or both none."
+    ) % {
+        "people": people,
+        "machine": machine,
+        "exact": counted(agree),
+        "total": counted(int(counts.sum())),
+    }
     # The cells of a few positions are not stretched to the card's width, and those of many get smaller with it.
     css = "plot-own-size" if len(names) <= FEW else "plot-wide"
     pieces = [
         svg.text(LEFT + size / 2, 16, machine, "plot-label"),
         svg.text(LEFT - 8, TOP - 12, people, "plot-label", "end"),
         *_names(names),
-        *_cells(counts, names, people, machine),
+        *_cells(counts, agreeing, names, people, machine),
     ]
     return Chart(
         title=title,
@@ -66,14 +78,16 @@ def _names(names: list[str]) -> list[SafeString]:
     return across + down
 
 
-def _cells(counts: Integers, names: list[str], people: str, machine: str) -> list[SafeString]:
+def _cells(
+    counts: Integers, agreeing: NDArray[np.bool_], names: list[str], people: str, machine: str
+) -> list[SafeString]:
     fullest = max(int(counts.max(initial=0)), 1)
     pieces = []
     for (row, column), count in np.ndenumerate(counts):
         # The root spreads the small counts, which are the interesting ones, over more shades.
         shade = int(np.ceil((count / fullest) ** 0.5 * SHADES))
         x, y = LEFT + column * CELL, TOP + row * CELL
-        outline = " heat-agree" if row == column else ""
+        outline = " heat-agree" if agreeing[row, column] else ""
         tip = f"{people}: {names[row]} · {machine}: {names[column]} · {count}"
         pieces.append(svg.rectangle(x + 1, y + 1, CELL - 2, CELL - 2, f"heat heat-{shade}{outline}", tip))
         if count:

@@ -95,6 +95,7 @@ def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "other_view": _link(replace(lens, with_decided=not lens.with_decided), kind),
         "is_all_decided": not (numbers or lens.with_decided) and bool(listed(limit=1)),
         "needs_run": lens.run is None and kind not in WITHOUT_RUN,
+        "is_agreed": not numbers and _are_compared(lens, kind, against),
         "pair": _named([*against.annotators, *against.others]) if lens.other else [],
         "rows": disagreements.rows(
             numbers[:PAGE], lens.run, against.together if kind == Kind.PEOPLE else against
@@ -225,6 +226,11 @@ def _against(lens: Lens, kind: Kind) -> Against:
         return Against(is_blind=lens.is_blind) if lens.against.is_gold else lens.against
     is_there = has_looks(lens.campaign, ALSO_EXCLUDED if lens.against.annotators else EVERYBODY)
     return lens.against if is_there else Against(is_gold=True)
+
+
+def _are_compared(lens: Lens, kind: Kind, against: Against) -> bool:
+    """Whether a list of this kind compares anybody with the run: where it does not, nobody agrees in it either."""
+    return kind not in WITHOUT_RUN and disagreements.are_compared(lens.campaign, lens.run, against)
 
 
 def _runs(lens: Lens) -> list[EstimateRun]:

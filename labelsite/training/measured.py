@@ -1,4 +1,4 @@
-"""Figures of first mistakes as pages show them: what no solution could show is unknown, and not 0."""
+"""Figures of first mistakes as pages and scripts show them: what no solution could show is unknown, and not 0."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ def measured(figures: Mapping[str, Any] | None) -> dict[str, Any]:
         if found.get(f"count_{kind}") == 0:
             found |= {f"accuracy_{kind}": None, "f1": None}
     return found
+
+
+def measured_throughout(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an evaluation's figures and of each set of figures in them, such as `held_out`."""
+    found = measured(figures) if "f1" in figures else figures
+    return {
+        name: measured_throughout(value) if isinstance(value, Mapping) else value
+        for name, value in found.items()
+    }

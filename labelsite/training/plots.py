@@ -91,7 +91,7 @@ def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
         _roc(evaluation.pk, steps.get("curve") or []),
         _precision(evaluation.pk, steps.get("curve") or []),
         _calibration(evaluation.pk, (steps.get("calibration") or {}).get("bins") or []),
-        _by_position(evaluation.pk, figures.get("by_position") or []),
+        _by_position(evaluation.pk, figures),
     ]
     return [chart for chart in found if chart]
 
@@ -202,14 +202,15 @@ def _calibration(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
     )
 
 
-def _by_position(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
+def _by_position(number: int, figures: Mapping[str, Any]) -> Chart | None:
+    rows = figures.get("by_position") or []
     if not rows:
         return None
     bars = [
         (_("none") if row["position"] is None else str(row["position"] + 1), round(100 * row["exact"]))
         for row in rows
     ]
-    return bar_chart(
+    chart = bar_chart(
         f"evaluation-positions-{number}",
         _("Exact, by where the first mistake is"),
         _("Per cent of solutions whose first mistake is named exactly, by its step."),
@@ -217,3 +218,15 @@ def _by_position(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
         _("first mistake"),
         _("per cent exact"),
     )
+    return replace(chart, note=_chosen_here(figures))
+
+
+def _chosen_here(figures: Mapping[str, Any]) -> str:
+    """What the reader has to know of shares that stand beside those with the threshold from other problems."""
+    if not figures.get("threshold_chosen_here"):
+        return ""
+    words = _(
+        "with the threshold %(threshold)s, which suits these very solutions;"
+        " the figures above have the other half's"
+    )
+    return words % {"threshold": f"{figures['threshold']:.3f}"}

@@ -10,6 +10,8 @@ from ml.search.cost import Cost
 from ml.search.texts import COMPLETIONS, ENDS, STEPS, UNASKED, WITHOUT_ANSWER
 
 Q_BINS = 10
+# A value at the lower end of a bin counts there, though floats may put it a hair below: -0.8 in tenths of -1 to 1.
+AT_THE_END = 1e-9
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Totals:
     def _add_q(self, value: float) -> None:
         self.q_sum, self.q_count = self.q_sum + value, self.q_count + 1
         share = (value - self.lowest_q) / (1.0 - self.lowest_q)
-        self.q_histogram[min(Q_BINS - 1, max(0, int(share * Q_BINS)))] += 1
+        self.q_histogram[min(Q_BINS - 1, max(0, int(share * Q_BINS + AT_THE_END)))] += 1
 
     def counts(self) -> dict[str, int]:
         """What `run.json` says was met."""

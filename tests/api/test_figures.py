@@ -13,6 +13,7 @@ from labelsite.campaigns.models import Assignment, Campaign, TaskKind, TaskState
 from labelsite.campaigns.queue import EVERYBODY
 from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
+from ml.evaluation.first_mistake import metric
 from tests.factories import (
     make_annotation,
     make_campaign,
@@ -149,6 +150,16 @@ def test_checkpoints_and_their_evaluations_are_read(reviewer: APIClient):
     rows = reviewer.get(f"{API}checkpoints/{checkpoint.pk}/evaluations/").json()["results"]
     assert [(row["id"], row["figures"]) for row in rows] == [(done.pk, {"rows": [1]}), (waiting.pk, None)]
     assert reviewer.get(f"{API}checkpoints/{10**9}/evaluations/").status_code == 404
+
+
+def test_what_no_solution_could_show_of_a_checkpoint_is_null_and_never_0(reviewer: APIClient):
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    faultless = metric([None, None], [None, None])
+    make_evaluation(checkpoint, faultless | {"held_out": faultless, "unseen": faultless})
+    for url in (f"checkpoints/{checkpoint.pk}/evaluations/", "evaluations/"):
+        (row,) = reviewer.get(API + url).json()["results"]
+        for found in (row["figures"], row["figures"]["held_out"], row["figures"]["unseen"]):
+            assert (found["f1"], found["accuracy_wrong"], found["accuracy_right"]) == (None, None, 1.0)
 
 
 def test_who_may_read_a_page_may_read_its_figures_and_nobody_else(

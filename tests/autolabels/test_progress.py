@@ -189,3 +189,12 @@ def test_the_values_of_a_loaded_run_are_counted_once_until_it_is_loaded_anew():
     StepEstimate.objects.filter(run=run, q_value=0.0).update(q_value=1.0)
     run.loaded_at = timezone.now()
     assert loaded_histogram(run, 0.0) == [*[0] * 9, 2]
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.0])
+def test_each_loaded_value_is_counted_in_the_bin_whose_lower_end_it_is(low):
+    ends = [round(low + (1 - low) * place / 10, 1) for place in range(10)]
+    run = make_estimates(make_solution(["A step."] * 10), [1.0] * 10)
+    for row, end in zip(StepEstimate.objects.filter(run=run).order_by("step__position"), ends, strict=True):
+        StepEstimate.objects.filter(pk=row.pk).update(q_value=end)
+    assert loaded_histogram(run, low) == [1] * 10

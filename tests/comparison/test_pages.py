@@ -33,7 +33,7 @@ def reviewer(client):
 
 @pytest.fixture
 def campaign():
-    """Three solutions: both agree, the run is earlier, the run finds what nobody marked."""
+    """Three solutions: both agree, the run is earlier, the run finds a mistake and the person none."""
     run = make_estimate_run()
     campaign = make_campaign(estimate_run=run)
     annotator = make_user("annotator", username="ann")
@@ -61,6 +61,17 @@ def test_each_kind_of_disagreement_leads_to_its_tasks(client, reviewer, campaign
         for kind in ("any", "earlier", "later", "misses", "invents", "unmarked")
     }
     assert counts == {"any": 2, "earlier": 1, "later": 0, "misses": 0, "invents": 1, "unmarked": 1}
+
+
+def test_whoever_found_no_mistake_is_enough_for_the_list_of_what_the_run_finds_whatever_others_marked(
+    client, reviewer, campaign
+):
+    task = campaign.tasks.last()
+    make_annotation(task, make_user("annotator", username="bob"), [1, 1, -1])
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    (link,) = [link for link in page.context["kinds"] if link.kind == "invents"]
+    assert (link.kind.label, link.count) == ("the run finds a mistake, somebody none", 1)
+    assert [row.task for row in client.get(link.url).context["rows"]] == [task]
 
 
 def test_a_solution_stands_with_both_opinions_side_by_side(client, reviewer, campaign):

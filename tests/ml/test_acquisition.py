@@ -84,6 +84,20 @@ def test_a_run_that_cannot_say_where_the_first_mistake_is_contradicts_nobody():
     assert gap.value < 0.5 and gap.reason == "PRM and rollouts are 0.90 apart at step 3"
 
 
+def test_what_comes_after_a_first_mistake_that_both_name_is_no_gap_since_nobody_rates_it():
+    scores, soft = [0.95, 0.1, 0.97, 0.96], [1.0, 0.0, 0.0, 0.0]
+    same = acquisition.disagreement(scores, soft, 1, is_known=True)
+    assert same.reason == "PRM and rollouts are 0.10 apart at step 2" and same.value == pytest.approx(0.05)
+
+
+def test_where_the_first_mistakes_differ_the_gap_is_of_steps_up_to_the_later_one():
+    scores, soft = [0.95, 0.1, 0.9, 0.96], [1.0, 0.5, 0.0, 0.0]
+    other = acquisition.disagreement(scores, soft, 2, is_known=True)
+    assert other.value == pytest.approx(0.5 + 0.9 / 2)
+    none = acquisition.disagreement(scores, soft, None, is_known=True)
+    assert none.value == pytest.approx(0.5 + 0.96 / 2)
+
+
 def test_estimates_of_another_solution_are_refused():
     with pytest.raises(ValueError, match="2 scores and 1 estimates"):
         acquisition.disagreement([0.5, 0.5], [1.0], None, is_known=True)

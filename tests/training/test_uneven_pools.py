@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
 from labelsite.training.plots import choices, evaluation_charts
 from labelsite.training.services import start_training
-from tests.factories import make_evaluation
+from tests.factories import log_in, make_evaluation
 from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +27,13 @@ def test_the_choice_is_among_as_many_as_every_problem_has_and_the_lines_say_wher
     assert [choice.accuracy for choice in choices(evaluation)] == [0.53]
     notes = {chart.note for chart in evaluation_charts(evaluation)}
     assert notes == {"Beyond 3, only problems with as many solutions."}
+
+
+def test_the_page_says_among_how_many_the_rules_of_its_table_choose(client):
+    log_in(client, "reviewer")
+    evaluation = shown([(1, {"problems": 6}), (3, {"problems": 6}), (16, {"problems": 5})])
+    page = client.get(reverse("training:checkpoint", args=[evaluation.checkpoint_id])).text
+    assert "of 6 problems. Each rule of the table chooses among 3 of a problem;" in page
 
 
 def test_where_nothing_has_an_answer_no_vote_is_drawn():

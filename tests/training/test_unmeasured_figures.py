@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from labelsite.training.measured import measured
+from labelsite.training.measured import measured, measured_throughout
 from labelsite.training.plots import evaluation_charts
 from labelsite.training.services import start_training
 from ml.evaluation.first_mistake import first_mistake_report, metric
@@ -38,6 +38,16 @@ def test_where_one_kind_of_solution_is_missing_its_accuracy_and_f1_are_unknown()
     counts = {"count": 2, "count_wrong": 0, "count_right": 2}
     unknown = dict.fromkeys(("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact"))
     assert measured(counts) == {**counts, **unknown}
+
+
+def test_each_set_of_figures_in_an_evaluation_s_has_none_for_what_it_cannot_say():
+    steps = {"count": 4, "count_wrong": 0, "roc_auc": None}
+    sets = {"held_out": FAULTLESS, "unseen": {**ALL_WRONG, "most_likely": FAULTLESS}, "steps": steps}
+    assert measured_throughout(FAULTLESS | sets) == measured(FAULTLESS) | {
+        "held_out": measured(FAULTLESS),
+        "unseen": measured(ALL_WRONG) | {"most_likely": measured(FAULTLESS)},
+        "steps": steps,
+    }
 
 
 def test_a_card_validated_on_faultless_solutions_alone_has_a_dash_for_what_it_cannot_say(client, checkpoint):

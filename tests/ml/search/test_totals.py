@@ -1,0 +1,16 @@
+"""What a run has found so far, as its progress shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml.search.totals import Totals
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.0])
+def test_each_value_is_counted_in_the_bin_whose_lower_end_it_is(low):
+    ends = [round(low + (1 - low) * place / 10, 1) for place in range(10)]
+    totals = Totals(lowest_q=low)
+    steps = [{"q_value": end} for end in [*ends, 1.0, None]]
+    totals.add({"cost": {}, "estimate": {"first_mistake": None, "steps": steps}})
+    assert totals.q_histogram == [*[1] * 9, 2]
