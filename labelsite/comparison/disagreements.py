@@ -135,7 +135,7 @@ def are_compared(campaign: Campaign, run: EstimateRun | None, against: Against) 
     query = f"""
         SELECT EXISTS (
             SELECT FROM ({against.looks}) a JOIN autolabels_solutionestimate e ON e.solution_id = a.solution_id
-            WHERE e.run_id = %(run)s AND {RUN} <> {UNKNOWN}
+            WHERE e.run_id = %(run)s AND {NAMED} <> {UNKNOWN}
         )
     """
     parameters = {
