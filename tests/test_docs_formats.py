@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml import formats
+from ml.records import Problem, SolutionEstimate, StepEstimate
+from ml.search.item_lines import line_of
+from ml.search.pairs import PairRules
+from ml.search.rest_mcts import RestMcts
+from ml.search.tree import Tree
 from ml.snapshot import SnapshotRow
 
-TEXT = (Path(__file__).resolve().parent.parent / "docs" / "formats.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+TEXT = (DOCS / "formats.md").read_text(encoding="utf-8")
+
+
+AUTOLABEL = (DOCS / "autolabel.md").read_text(encoding="utf-8")
 
 
 def section(format: str) -> str:
@@ -47,8 +58,33 @@ def test_every_section_says_what_becomes_an_annotation_and_by_whom(format: str, 
     assert "gold" in text
 
 
-def test_every_key_of_a_snapshots_row_is_described():
-    table = TEXT.partition("A row of a snapshot's part:")[2]
+def keys_in(table: str) -> set[str]:
+    """What the first column of a table names."""
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
-    keys = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    assert {field.name for field in fields(SnapshotRow)} == keys
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+def names_of(record: type) -> Iterable[str]:
+    return (field.name for field in fields(record))
+
+
+def test_every_key_of_a_snapshots_row_is_described():
+    assert set(names_of(SnapshotRow)) == keys_in(TEXT.partition("A row of a snapshot's part:")[2])
+
+
+def a_trees_line() -> dict[str, Any]:
+    """What a run keeps of a fresh problem."""
+    tree = Tree(Problem("p", "1 + 2 =", "3"))
+    tree.root.lost = 1
+    return line_of(tree, "rest-mcts", RestMcts(), PairRules())
+
+
+def test_every_key_of_a_trees_node_is_described():
+    (node,) = a_trees_line()["tree"]["nodes"]
+    assert set(node) == keys_in(section("Search trees"))
+
+
+def test_every_key_of_a_line_of_estimates_is_described():
+    of_steps = {*names_of(SolutionEstimate), *names_of(StepEstimate)}
+    table = AUTOLABEL.partition("A line of `estimates.jsonl`:")[2].partition("A line of `trees.jsonl`")[0]
+    assert {*of_steps, *a_trees_line()["estimate"]} == keys_in(table)

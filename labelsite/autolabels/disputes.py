@@ -24,7 +24,13 @@ def load_disputed(run: EstimateRun, path: Path, of_solutions: bool) -> int:
     problems = problems_of((line.id for line in lines), of_solutions, path)
     DisputedAnswer.objects.bulk_create(
         (
-            DisputedAnswer(run=run, problem_id=problems[line.id], answer=answer, is_correct=right)
+            DisputedAnswer(
+                run=run,
+                problem_id=problems[line.id],
+                reference=line.reference,
+                answer=answer,
+                is_correct=right,
+            )
             for line in lines
             for answer, right in line.answers.items()
         ),
@@ -53,30 +59,32 @@ def decide(answer: DisputedAnswer, verdict: bool, decided_by: User) -> None:
 
 
 def words_on(problems: Iterable[int]) -> list[list[Any]]:
-    """What people said of answers to these problems, whichever run asked: [problem, answer, verdict], the last word.
+    """What people said of answers to these problems, whichever run asked: [problem, answer, verdict, reference], the
+    last word.
 
     Goes into the spec of a new job, so that an attempt of tomorrow grades as the one of today. The same text and
     reference under two sources are one problem to the job, which refuses opposite words on one answer.
     """
     words = DisputedAnswer.objects.filter(problem__in=problems, verdict__isnull=False)
     rows = words.order_by("decided_at", "pk").values_list(
-        "problem__text", "problem__answer", "answer", "problem_id", "verdict"
+        "problem__text", "reference", "answer", "problem_id", "verdict"
     )
     last = {
-        (text, reference, answer): [problem, answer, verdict]
+        (text, reference, answer): [problem, answer, verdict, reference]
         for text, reference, answer, problem, verdict in rows
     }
-    return sorted(last.values())
+    return sorted(last.values(), key=lambda word: (word[0], word[1], word[3] or ""))
 
 
 def lines_of(words: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """The same as `python -m ml autolabel --decided` reads them."""
-    problems = Problem.objects.in_bulk([problem for problem, _, _ in words])
-    for pk, answer, verdict in words:
+    problems = Problem.objects.in_bulk([word[0] for word in words])
+    for pk, answer, verdict, *graded_against in words:
         problem = problems[pk]
         yield {
             "problem": problem.text,
-            "reference": problem.answer,
+            # A job that waits since before an upgrade names none.
+            "reference": graded_against[0] if graded_against else problem.answer,
             "answer": answer,
             "is_correct": verdict,
         }

@@ -32,9 +32,10 @@ class SolutionScores:
 
 @dataclass(frozen=True, slots=True)
 class Disputed:
-    """One line of disputed_answers.jsonl: answers with the first grader's opinion of each."""
+    """One line of disputed_answers.jsonl: answers with the first grader's opinion of each, beside one reference."""
 
     id: str
+    reference: str | None
     answers: Mapping[str, bool]
 
 
@@ -58,7 +59,7 @@ def read_disputed(path: Path) -> Iterator[Disputed]:
     for number, record in objects_in(path):
         refusal = Refusal(path, number)
         answers = dict(refusal.graded(answer) for answer in refusal.listed(record, "answers"))
-        yield Disputed(refusal.identity(record), answers)
+        yield Disputed(refusal.identity(record), refusal.optional_text(record, "reference"), answers)
 
 
 def read_scores(path: Path) -> Iterator[SolutionScores]:

@@ -129,6 +129,8 @@ class DisputedAnswer(models.Model):
 
     run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="disputed_answers")
     problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="disputed_answers")
+    # What it was graded against: the problem's own answer, or the policy's majority. Null where nobody kept it.
+    reference = models.TextField(null=True)
     answer = models.TextField()
     # What the search went by: the first grader's opinion. The strict second one is the opposite.
     is_correct = models.BooleanField()
@@ -138,7 +140,9 @@ class DisputedAnswer(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["run", "problem", "answer"], name="disputed_answer_once"),
+            models.UniqueConstraint(
+                fields=["run", "problem", "reference", "answer"], name="disputed_answer_once"
+            ),
             models.CheckConstraint(
                 condition=models.Q(verdict__isnull=True, decided_by__isnull=True, decided_at__isnull=True)
                 | models.Q(verdict__isnull=False, decided_by__isnull=False, decided_at__isnull=False),

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from labelsite.autolabels.importers import read_object
 from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.requests import Request
+from labelsite.autolabels.workload import costly
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
 
@@ -19,14 +21,13 @@ PILOT_TASK = "labelsite.autolabels.tasks.run_pilot"
 PILOT_ITEMS = 8
 
 
-def solutions_for_pilot(judged: QuerySet[Solution], method: str) -> list[int]:
+def solutions_for_pilot(judged: QuerySet[Solution], request: Request) -> list[int]:
     """A few that stand for all: spread over sources, writers and lengths.
 
-    OmegaPRM spends nothing on a solution whose answer is right, so it is measured on the others; the law counts both.
+    What costs nothing is measured only where nothing else is there; the law counts both.
     """
     ordered = judged.order_by("problem__source", "generator", "position_count", "pk")
-    costly = ordered.exclude(is_correct=True) if method == "omegaprm" else ordered
-    return _spread(list(costly.values_list("pk", flat=True))) or _spread(
+    return _spread(list(ordered.filter(costly(request)).values_list("pk", flat=True))) or _spread(
         list(ordered.values_list("pk", flat=True))
     )
 

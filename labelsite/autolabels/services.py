@@ -63,7 +63,7 @@ def start_estimates(
     """
     request = Request(method, policy, rollouts or METHODS_OWN, seed, parameters or {})
     judged = workload.to_judge(solutions, request).order_by("pk")
-    chosen = solutions_for_pilot(judged, request.method) if is_pilot else judged.values_list("pk", flat=True)
+    chosen = solutions_for_pilot(judged, request) if is_pilot else judged.values_list("pk", flat=True)
     ids = list(chosen)
     if not ids:
         raise MisstepError(_nothing_to_judge(request))

@@ -61,7 +61,7 @@ class Workload:
     """What a run was given, as far as its cost depends on it.
 
     settings: see `Request.settings`. kinds: items by source and writer. pairs: of all solutions, how many steps stand
-    behind how many prefixes. halving: of solutions not known to be right, n log n of their steps: a binary search.
+    behind how many prefixes. halving: of the solutions that OmegaPRM searches, n log n of their steps: a binary search.
     """
 
     settings: Mapping[str, Any]
@@ -131,6 +131,14 @@ def to_search(problems: QuerySet[Problem]) -> QuerySet[Problem]:
     return problems.filter(answer__isnull=False)
 
 
+def costly(request: Request) -> Q:
+    """Which solutions cost the method anything: OmegaPRM spends nothing on a right answer, unless it is asked to search
+    these, too.
+    """
+    spares_right = request.method == "omegaprm" and not request.settings(of_solutions=True)["search_correct"]
+    return ~Q(is_correct=True) if spares_right else Q()
+
+
 def of_solutions(judged: QuerySet[Solution], request: Request) -> Workload:
     """The work of judging these solutions."""
     count = Cast(F("position_count"), FloatField())
@@ -143,7 +151,7 @@ def of_solutions(judged: QuerySet[Solution], request: Request) -> Workload:
             found=Count("pk"),
             steps=Sum("position_count"),
             pairs=Sum(count * (count - 1.0) / 2.0),
-            halving=Sum(size, filter=~Q(is_correct=True)),
+            halving=Sum(size, filter=costly(request)),
         )
         .order_by("-found")
     )

@@ -141,10 +141,10 @@ def _ends_within(start: str, body: str) -> bool:
 def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The tree line for one line of `trees.jsonl` (id, problem, answer, nodes; parents before children).
 
-    mc_value: the share of correct rollouts. A node without `soft` has it from its q_value, which rStar counts
-    from -1 to 1; null at a root without either. A node of the format is a span of steps: one that was never visited
-    (OmegaPRM probes few) stands in front of what was visited below it, and is left out where nothing was. An end
-    without a text of its own adds no node.
+    mc_value: the share of correct rollouts, null at a root without any; what a model guessed is none. Of a tree whose
+    nodes do not count what was graded it is `soft`, else the q_value, which rStar counts from -1 to 1. A node of the
+    format is a span of steps: one that nothing was graded through (OmegaPRM probes few) stands in front of what was
+    graded below it, and is left out where nothing was. An end without a text of its own adds no node.
     """
     lowest = -1.0 if tree.get("method") == "rstar" else 0.0
     root: dict[str, Any] | None = None
@@ -157,7 +157,7 @@ def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
             continue
         above, waiting = places[node["parent"]]
         steps = [*waiting, node["text"]] if node["text"] else waiting
-        if node["visits"] and steps:
+        if steps and node.get("graded", node["visits"]):
             # A blank line between steps: it is where a leaf is cut when it is read again.
             text = "\n\n".join(steps)
             written: dict[str, Any] = {"text": text, "mc_value": _share(node, lowest), "children": []}
@@ -175,6 +175,8 @@ def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _share(node: Mapping[str, Any], lowest: float) -> float | None:
+    if "graded" in node:
+        return node["correct"] / node["graded"] if node["graded"] else None
     value = node.get("q_value")
     if node.get("soft") is not None:
         return float(node["soft"])

@@ -60,10 +60,8 @@ class Prompt:
         step = steps[0]
         # A text that was not stopped in time goes on after the step: then what follows says nothing of it.
         finished = len(steps) == 1 and (ended or bool(marker))
-        by_phrase = False
-        if stopped and not finished and len(steps) == 1:
-            by_phrase = split_code(step)[1] is None and extract_final_answer(step, supposed=False) is not None
         cut = not stopped and not marker and self.boundary(body) is None
+        by_phrase = not finished and not cut and _states_an_answer(step)
         return Continuation((step,), finished or by_phrase, tokens, cut=cut, by_phrase=by_phrase)
 
     def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
@@ -94,6 +92,10 @@ class Prompt:
         if self.segmentation == "separator":
             return [step for step in body.split(self.separator) if step.strip()]
         return segment(body, self.segmentation)
+
+
+def _states_an_answer(step: str) -> bool:
+    return split_code(step)[1] is None and extract_final_answer(step, supposed=False) is not None
 
 
 @lru_cache

@@ -92,6 +92,7 @@ def search(
         if node.terminal is None and not node.expanded:
             yield from _end_or_expand(tree, node, options, seed, generator)
         _back_up(tree, node)
+    tree.add_up()
     infer_targets(tree)
     return tree
 
@@ -110,15 +111,8 @@ def estimate(solution: Solution, options: RestMcts, seed: int) -> Search[Solutio
 
 def root_evidence(tree: Tree) -> Evidence:
     """Every graded end below the root: the ended nodes, and the completions by which nodes were valued."""
-    evidence = Evidence()
-    for node in tree.nodes:
-        evidence.visits += node.graded
-        evidence.correct += node.correct
-        if node.nearest is not None:
-            distance = tree.distance(node) + node.nearest
-            evidence.distance = distance if evidence.distance is None else min(evidence.distance, distance)
-    evidence.value_sum = float(evidence.correct)
-    return evidence
+    root = tree.root
+    return Evidence(root.graded, root.correct, float(root.correct), root.nearest)
 
 
 def _select(tree: Tree, options: RestMcts, generator: random.Random) -> Node:

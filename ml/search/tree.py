@@ -145,6 +145,20 @@ class Tree:
             step.graded += 1
             step.correct += correct
 
+    def add_up(self) -> None:
+        """Add the evidence that each node has of itself alone to everything above it. Children stand behind their
+        parents.
+        """
+        for node in reversed(self.nodes):
+            if node.parent is None:
+                continue
+            parent = self.nodes[node.parent]
+            parent.graded += node.graded
+            parent.correct += node.correct
+            if node.nearest is not None:
+                distance = node.nearest + bool(node.text)
+                parent.nearest = distance if parent.nearest is None else min(parent.nearest, distance)
+
     def note_execution(self, end: Node, execution: Execution | None) -> None:
         """Keep where the code of a whole path ran and how it went; what follows a step that failed did not run. Of what
         was printed only the last step's output is known: the others' is as a step of its own, if it ever is one.

@@ -246,6 +246,16 @@ def test_a_run_keeps_its_workload_as_it_was_reckoned():
     assert kept.halving == pytest.approx(5, abs=0.01)
 
 
+@pytest.mark.parametrize(("asked", "searched"), [({}, 1), ({"search_correct": True}, 4)])
+def test_solutions_with_a_right_answer_cost_omegaprm_something_where_it_is_to_search_them(asked, searched):
+    for is_correct in (True, True, True, False):
+        make_solution(["a", "b", "c", "d"], is_correct=is_correct)
+    request = Request("omegaprm", parameters=asked)
+    assert workload.of_solutions(Solution.objects.all(), request).halving == pytest.approx(
+        4 * searched, abs=0.01
+    )
+
+
 def test_the_page_tells_the_price_anew_as_the_form_changes(client):
     searched(Request("rstar", rollouts=4), count=5, tokens=8000, seconds=20)
     admin = make_user("admin")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labelsite.autolabels.disputes import decide, words_on
+from labelsite.autolabels.disputes import decide, lines_of, words_on
 from labelsite.autolabels.loading import load_shard
 from labelsite.autolabels.models import DisputedAnswer
 from labelsite.autolabels.services import prepare_input, start_search
@@ -56,10 +56,10 @@ def perform(campaign, tmp_path, name):
     return run
 
 
-def say(problem, verdict, reviewer, when):
+def say(problem, verdict, reviewer, when, reference="1/2"):
     """A reviewer's word on 2/4 in a run of its own."""
     DisputedAnswer.objects.create(
-        run=make_estimate_run(), problem=problem, answer="2/4", is_correct=True,
+        run=make_estimate_run(), problem=problem, reference=reference, answer="2/4", is_correct=True,
         verdict=verdict, decided_by=reviewer, decided_at=when,
     )  # fmt: skip
 
@@ -99,10 +99,10 @@ def test_the_last_word_of_all_runs_counts_and_only_on_its_own_problem(campaign):
     for days, verdict in ((1, True), (3, False), (2, True)):
         say(problem, verdict, reviewer, now + timedelta(days=days))
     DisputedAnswer.objects.create(run=make_estimate_run(), problem=problem, answer="3/6", is_correct=True)
-    assert words_on([problem.pk]) == [[problem.pk, "2/4", False]]
+    assert words_on([problem.pk]) == [[problem.pk, "2/4", False, "1/2"]]
     assert words_on([other.pk]) == []
     job = start_search(type(problem).objects.filter(pk=problem.pk)).shards.get().job
-    assert job.spec["decided"] == [[problem.pk, "2/4", False]]
+    assert job.spec["decided"] == [[problem.pk, "2/4", False, "1/2"]]
 
 
 def test_opposite_words_on_one_problem_under_two_sources_are_one_word_and_the_job_reads_it(tmp_path):
@@ -110,7 +110,22 @@ def test_opposite_words_on_one_problem_under_two_sources_are_one_word_and_the_jo
     now, reviewer = timezone.now(), make_user("reviewer")
     say(problems[0], True, reviewer, now + timedelta(days=1))
     say(problems[1], False, reviewer, now)
-    assert words_on([problem.pk for problem in problems]) == [[problems[0].pk, "2/4", True]]
+    assert words_on([problem.pk for problem in problems]) == [[problems[0].pk, "2/4", True, "1/2"]]
     run = start_search(Problem.objects.filter(pk__in=[problem.pk for problem in problems]))
     prepare_input(run.shards.get().job, tmp_path)
     assert read_decided(tmp_path / "decided.jsonl") == {("What is half?", "1/2", "2/4"): True}
+
+
+def test_a_word_is_passed_on_with_the_reference_that_the_answer_was_graded_against():
+    problem, now, reviewer = make_problem("What is half?", "1/2"), timezone.now(), make_user("reviewer")
+    say(problem, True, reviewer, now)
+    # The policy's majority stood in for the problem's answer.
+    say(problem, False, reviewer, now + timedelta(days=1), "0.5 m")
+    written = {line["reference"]: line["is_correct"] for line in lines_of(words_on([problem.pk]))}
+    assert written == {"1/2": True, "0.5 m": False}
+
+
+def test_a_job_that_waits_since_before_words_had_references_goes_by_its_problem_s_answer():
+    problem = make_problem("What is half?", "1/2")
+    [line] = lines_of([[problem.pk, "2/4", True]])
+    assert line == {"problem": "What is half?", "reference": "1/2", "answer": "2/4", "is_correct": True}

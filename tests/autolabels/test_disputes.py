@@ -34,6 +34,18 @@ def test_they_stand_with_their_run_and_problem_and_once(tmp_path):
     assert dispute.verdict is None
 
 
+def test_they_keep_what_they_were_graded_against_and_the_run_s_page_shows_it(client, tmp_path):
+    run, _ = loaded(
+        tmp_path, lambda pk: halves(pk) + [{**line, "reference": "the majority's 7"} for line in halves(pk)]
+    )
+    assert set(run.disputed_answers.values_list("reference", "answer")) == {
+        ("1/2", "2/4"),
+        ("the majority's 7", "2/4"),
+    }
+    client.force_login(make_user("reviewer"))
+    assert "the majority&#x27;s 7" in client.get(f"/autolabels/{run.pk}/").text
+
+
 @pytest.mark.parametrize("odd", ["\x00", "\ud83d"])
 def test_an_answer_that_postgresql_cannot_hold_is_kept_with_replacement_characters(tmp_path, odd):
     answers = [{"answer": f"{odd} 2/4", "is_correct": True}]

@@ -7,8 +7,8 @@ from importlib import import_module
 import pytest
 from django.db import connection
 
-from labelsite.autolabels.models import EstimateRun, SolutionEstimate
-from tests.factories import make_estimates, make_solution
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SolutionEstimate
+from tests.factories import make_estimate_run, make_estimates, make_problem, make_solution
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +27,18 @@ def test_the_migration_finds_what_no_run_knows() -> None:
         cursor.execute(migration.EARLIER)
     unknown = SolutionEstimate.objects.filter(is_known=False)
     assert [(row.run_id, row.solution_id) for row in unknown] == [(run.pk, gap.pk)]
+
+
+def test_the_migration_takes_a_problem_s_answer_for_the_reference_of_answers_that_have_none() -> None:
+    run, problem = make_estimate_run(), make_problem(answer="1/2")
+    for reference in (None, "7"):
+        DisputedAnswer.objects.create(
+            run=run, problem=problem, reference=reference, answer="2/4", is_correct=True
+        )
+    migration = import_module("labelsite.autolabels.migrations.0013_references_of_disputed_answers")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.EARLIER)
+    assert set(run.disputed_answers.values_list("reference", flat=True)) == {"1/2", "7"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_a_pilot_takes_a_few_solutions_of_every_length():
     for length in (2, 4, 6, 8):
         for _ in range(10):
             make_solution(["step"] * length)
-    chosen = Solution.objects.filter(pk__in=solutions_for_pilot(Solution.objects.all(), "math-shepherd"))
+    chosen = Solution.objects.filter(pk__in=solutions_for_pilot(Solution.objects.all(), Request()))
     assert sorted(chosen.values_list("position_count", flat=True)) == [2, 2, 4, 4, 6, 6, 8, 8]
 
 
@@ -42,7 +42,16 @@ def test_a_pilot_of_omegaprm_takes_solutions_that_it_has_to_search():
     wrong = {make_solution(is_correct=False).pk for _ in range(12)}
     for _ in range(30):
         make_solution()
-    assert set(solutions_for_pilot(Solution.objects.all(), "omegaprm")) < wrong
+    assert set(solutions_for_pilot(Solution.objects.all(), Request("omegaprm"))) < wrong
+
+
+def test_a_pilot_of_omegaprm_that_searches_right_answers_too_takes_some_of_them():
+    wrong = {make_solution(is_correct=False).pk for _ in range(12)}
+    for _ in range(30):
+        make_solution(is_correct=True)
+    request = Request("omegaprm", parameters={"search_correct": True})
+    chosen = solutions_for_pilot(Solution.objects.all(), request)
+    assert 0 < len(wrong.intersection(chosen)) < len(chosen) == PILOT_ITEMS
 
 
 @pytest.mark.django_db(transaction=True)

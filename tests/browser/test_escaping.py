@@ -28,7 +28,7 @@ FREE_TEXT: dict[type[Model], str] = {
     Step: "text output",
     EstimateRun: "name policy",
     SearchTree: "data",
-    DisputedAnswer: "answer",
+    DisputedAnswer: "reference answer",
     UnansweredProblem: "reason",
     ScoreRun: "name",
     Campaign: "name guideline",

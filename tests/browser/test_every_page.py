@@ -107,7 +107,11 @@ def filled_site(reader: User) -> Samples:
         data=small_tree(problem.pk),
     )
     disputed = DisputedAnswer.objects.create(
-        run_id=campaign.estimate_run_id, problem=first.solution.problem, answer="2/4", is_correct=True
+        run_id=campaign.estimate_run_id,
+        problem=first.solution.problem,
+        reference="1/2",
+        answer="2/4",
+        is_correct=True,
     )
     UnansweredProblem.objects.create(
         run_id=campaign.estimate_run_id, problem=problem, reason="problem '7' is too long"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from ml.formats import math_aps
 from ml.formats.lines import Unreadable
-from ml.search import omegaprm
+from ml.policies.protocol import Prefix
+from ml.search import omegaprm, rest_mcts
 from ml.search.tree import CORRECT, Tree
 from tests.ml.search.toy import ChainPolicy, chain_problem, run
 
@@ -37,9 +39,9 @@ def read_back(written: dict[str, Any]) -> list[tuple[tuple[str, ...], list[float
 
 def test_every_probe_of_an_omegaprm_tree_is_in_its_export_with_its_value():
     tree = search(0.1)
-    seen = [node for node in tree.nodes if node.visits]
-    unseen = [node for node in tree.nodes if not node.visits]
-    assert len(seen) > 10 and any(tree.nodes[child].visits for node in unseen for child in node.children)
+    seen = [node for node in tree.nodes if node.graded]
+    unseen = [node for node in tree.nodes if not node.graded]
+    assert len(seen) > 10 and any(tree.nodes[child].graded for node in unseen for child in node.children)
     written = math_aps.write_record(tree.as_json())
     assert values(written) == sorted((tree.steps(node), node.correct / node.graded) for node in seen)
     # Every end can be read again, word for word.
@@ -56,14 +58,36 @@ def test_the_right_path_of_a_problem_that_is_always_solved_is_in_the_export():
     assert soft == [*[None] * (len(steps) - 1), 1.0]
 
 
-def test_steps_without_visits_stand_in_front_of_each_visited_step_below_them():
+@pytest.mark.parametrize("by_model", [False, True])
+def test_the_values_of_an_mcts_star_tree_are_shares_of_what_was_graded_and_no_guesses(by_model):
+    options = rest_mcts.RestMcts(rollouts=6, use_value_model=by_model)
+    tree = run(
+        rest_mcts.search(chain_problem(1, 2, 3, 4), options, 0), ChainPolicy(0.3), value_model=HalfSure()
+    )
+    seen = [node for node in tree.nodes if node.graded]
+    # Without a model each new step is rolled out from, and the search comes back to few of them.
+    assert by_model or any(not node.visits for node in seen)
+    found = values(math_aps.write_record(tree.as_json()))
+    assert found == sorted((tree.steps(node), node.correct / node.graded) for node in seen)
+
+
+class HalfSure:
+    """A value model that says the same of every prefix."""
+
+    name = "half"
+
+    def values(self, prefixes: Sequence[Prefix]) -> list[float]:
+        return [0.4321 for _ in prefixes]
+
+
+def test_steps_that_nothing_was_graded_through_stand_in_front_of_each_graded_step_below_them():
     tree = Tree(PROBLEM)
     a = tree.add(tree.root, "a")
     b, c = tree.add(a, "b"), tree.add(a, "c")
     d = tree.add(c, "d")
     tree.add(tree.add(d, "e"), "f")
     for node, value in ((b, 1.0), (d, 0.0)):
-        node.visits, node.value_sum = 1, value
+        node.graded, node.correct = 1, int(value)
     written = math_aps.write_record(tree.as_json())
     root = {"text": PROBLEM.text, "mc_value": None, "children": [
         {"text": "a\n\nb", "mc_value": 1.0, "children": []},

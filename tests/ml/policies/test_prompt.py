@@ -51,6 +51,23 @@ def test_a_step_ends_the_solution_by_its_mark_by_its_answer_or_by_the_engine_s_w
     assert load_prompt("prose").one_step(text, 1, stopped=True, ended=ended).finished is finished
 
 
+@pytest.mark.parametrize(
+    "text,stopped,finished",
+    [
+        ("The answer is 3.\n\nProblem: What is 1 + 1?", False, True),
+        ("The answer is 3.\n\nThat was", True, True),
+        ("The answer is 3.\n\nDone.\n\n<end of solution>", True, True),
+        ("The answer is 3", False, False),
+        ("Half of it is 3.\n\nThe answer is 3.", True, False),
+    ],
+)
+def test_a_whole_step_that_states_the_answer_ends_the_solution_whatever_was_written_behind_it(
+    text, stopped, finished
+):
+    step = load_prompt("prose").one_step(text, 1, stopped=stopped, ended=False)
+    assert (step.finished, step.by_phrase, len(step.steps)) == (finished, finished, 1)
+
+
 def test_a_completion_is_cut_into_steps_and_is_unfinished_where_it_ran_out_of_tokens():
     prompt = load_prompt("prose")
     whole = prompt.completion(

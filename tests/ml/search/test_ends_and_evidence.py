@@ -137,6 +137,17 @@ def test_mcts_star_expands_nothing_at_its_greatest_depth():
     assert not any(node.expanded for node in tree.nodes if node.terminal is not None)
 
 
+@pytest.mark.parametrize("first", range(1, 13))
+def test_mcts_star_knows_of_every_right_end_at_each_step_above_it(first):
+    problem = chain_problem(*range(first, first + 6))
+    tree = run(rest_mcts.search(problem, rest_mcts.RestMcts(rollouts=16), 0), ChainPolicy(0.45))
+    for path in (tree.path(end) for end in tree.nodes if end.terminal == CORRECT):
+        assert all(step.correct for step in path)
+        assert all(step.nearest <= ahead for ahead, step in enumerate(reversed(path)))
+    line = best_trajectory(tree)
+    assert not line["is_correct"] or line["first_mistake"] is None
+
+
 ENDS = [Continuation(("a",), False, 1), Continuation(("a",), True, 1), Continuation((), True, 1)]
 
 
