@@ -182,7 +182,10 @@ def head_settings(request: Request) -> HeadSettings:
         )
     if is_likelihood and request.is_sharded:
         raise MisstepError("--head likelihood with --shard, expected one of them")
-    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request), objective)
+    return HeadSettings(
+        request.examples.outputs, request.target_tokens, tolerance(request), objective,
+        request.training.preference_output,
+    )  # fmt: skip
 
 
 def tolerance(request: Request) -> float | None:
