@@ -10,6 +10,8 @@ from ml.answer_notation import parse_number
 from ml.answer_units import same_unit, with_symbols
 
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
+# A unit in such a command is one, where bare it may be a letter of a product.
+_WRAPPED_LETTER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{[^{}]*[^\W\d_][^{}]*\}")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
 _NUMBER = r"[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+)"
@@ -146,7 +148,8 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
         plain, money = plain.strip("".join(_CURRENCIES)).strip(), (currency,)
     if parse_number(plain) is not None:
         return plain, money
-    if (symbols := with_symbols(plain, bool(money))) is not None and parse_number(symbols[0]) is not None:
+    symbols = with_symbols(plain, bool(money), _WRAPPED_LETTER.search(text) is not None)
+    if symbols is not None and parse_number(symbols[0]) is not None:
         return symbols[0], _unit(symbols[1], money)
     match = _WITH_UNIT.fullmatch(plain)
     if match is None or parse_number(match["number"]) is None:
