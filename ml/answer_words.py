@@ -55,6 +55,11 @@ _CHOICE = re.compile(
     r"(?:(?i:option|choice|answer) )?(?:(?P<bracket>\()|\b)(?P<letter>[A-J])(?(bracket)\))\.?"
 )
 
+# With what the choice says, (B) 12 and B. 12, or as a list names it: B).
+_CHOICE_WITH_CONTENT = re.compile(
+    r"(?:\((?P<bracketed>[A-J])\)|(?P<letter>[A-J])[.:]) .*|(?P<listed>[A-J])\)(?: .*)?"
+)
+
 # Round a list of words brackets mean nothing, and a program prints them.
 _BRACKETS = str.maketrans("[]", "()")
 _RUN = re.compile(r"[^\W\d_]+")
@@ -87,9 +92,15 @@ def same_words(answer: str, reference: str) -> bool | None:
 
 
 def same_choice(answer: str, reference: str) -> bool:
-    """Whether two texts name the same of several choices by its letter, "option B" and B."""
-    one, other = (_CHOICE.fullmatch(plain_text(text) or "") for text in (answer, reference))
-    return one is not None and other is not None and one["letter"] == other["letter"]
+    """Whether two texts name the same of several choices by its letter, "option B" and B; also where one goes on with
+    what that choice says, "(B) 12".
+    """
+    one, other = (_CHOICE.fullmatch(_unwrapped(text)) for text in (answer, reference))
+    if one is not None and other is not None:
+        return one["letter"] == other["letter"]
+    bare, whole = (one, reference) if one is not None else (other, answer)
+    named = _CHOICE_WITH_CONTENT.fullmatch(_unwrapped(whole))
+    return bare is not None and named is not None and bare["letter"] in named.groups()
 
 
 def same_but_for_unit(answer: str, reference: str) -> bool | None:
@@ -108,9 +119,13 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
 
 def plain_text(text: str) -> str | None:
     """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
-    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
-    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
+    plain = _unwrapped(text)
     return None if "\\" in plain else plain
+
+
+def _unwrapped(text: str) -> str:
+    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
+    return " ".join(_BLANKS.sub(" ", unwrapped).split())
 
 
 def bare_percentages(answer: str, reference: str) -> tuple[str, str]:
