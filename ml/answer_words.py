@@ -42,6 +42,15 @@ _JOINING = re.compile(
 )
 # Units where nothing comes behind them: "5 times" may be how often, and "1 point" what a game gives.
 _UNIT_AT_THE_END = ("times", "point")
+# Nor do these join anything there: 12 apples left over. Right behind the number they may tell on which side of 0 it is.
+_JOINING_NOTHING_AT_THE_END = ("over", "below", "above")
+# Of what is counted somebody has more than another: "12 more apples than Bob", where "12 more than x" is a sum.
+_COMPARED = re.compile(r"(?:more|fewer|less)(?: [^\W\d_]+)+ than(?: [^\W\d_]+)* [^\W\d_]{2,}")
+_FACTORS = {"dozen": 12, "hundred": 100, "thousand": 1_000, "lakh": 10**5, "million": 10**6, "crore": 10**7}
+_FACTORS |= {"billion": 10**9, "trillion": 10**12, "quadrillion": 10**15}
+_SCALED = re.compile(
+    rf"(?P<number>{_NUMBER}) (?P<scale>{'|'.join(_FACTORS)})s?(?P<unit> .*|\.)?", re.IGNORECASE
+)
 _DOLLAR = "dollar"
 _CURRENCIES = {"\u00a3": "pound", "\u20ac": "euro", "\u00a5": "yen", "\u20a9": "won", "\u20b9": "rupee"}
 _MONEY = {"dollar": _DOLLAR, "usd": _DOLLAR, "buck": _DOLLAR}
@@ -104,11 +113,11 @@ def same_choice(answer: str, reference: str) -> bool:
 
 
 def same_but_for_unit(answer: str, reference: str) -> bool | None:
-    """Whether two numbers are equal of which one has a unit in words, or both have the same; a dollar sign is a unit
-    where the other has one. None where nothing but the numbers may differ, or one is none.
+    """Whether two numbers are equal, however they are written, of which one may have a unit in words, or both the same;
+    a dollar sign is a unit where the other has one. None where nothing but the numbers may differ, or one is none.
     """
     one, other = _measured(answer), _measured(reference)
-    if one is None or other is None or not (one[1] or other[1]):
+    if one is None or other is None:
         return None
     # "$5" may be five dollars an hour, but never five cents.
     is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
@@ -161,6 +170,7 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     currency = _CURRENCIES.get(plain[:1]) or _CURRENCIES.get(plain[-1:])
     if currency is not None and not money:
         plain, money = plain.strip("".join(_CURRENCIES)).strip(), (currency,)
+    plain = _multiplied_out(plain)
     if parse_number(plain) is not None:
         return plain, money
     symbols = with_symbols(plain, bool(money), _WRAPPED_LETTER.search(text) is not None)
@@ -173,6 +183,16 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     return (match["number"], _unit(words, money)) if _is_unit(words) else None
 
 
+def _multiplied_out(plain: str) -> str:
+    """12 million dollars as 12000000 dollars."""
+    while (match := _SCALED.fullmatch(plain)) is not None:
+        value = parse_number(match["number"])
+        if value is None:
+            break
+        plain = f"{value * _FACTORS[match['scale'].casefold()]}{match['unit'] or ''}"
+    return plain
+
+
 def _with_slash(fraction: re.Match[str]) -> str:
     whole = f"{fraction['whole']} " if fraction["whole"] else ""
     return f"{whole}{fraction['top']}/{fraction['bottom']}"
@@ -180,7 +200,11 @@ def _with_slash(fraction: re.Match[str]) -> str:
 
 def _is_unit(words: list[str]) -> bool:
     """Whether words behind a number leave it as it is."""
-    joinable = words[:-1] if words[-1] in _UNIT_AT_THE_END else words
+    joinable = words
+    if words[-1] in _UNIT_AT_THE_END or (len(words) > 1 and words[-1] in _JOINING_NOTHING_AT_THE_END):
+        joinable = words[:-1]
+    elif _COMPARED.fullmatch(" ".join(words)):
+        joinable = [word for word in words if word != "than"]
     return (
         len(words) <= _MOST_WORDS
         and not _MATHEMATICAL.fullmatch(words[0] if len(words[0]) > 2 else words[1])
