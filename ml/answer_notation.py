@@ -142,6 +142,17 @@ def same_percentage(answer: str, reference: str) -> bool | None:
     return True
 
 
+def same_exclaimed(answer: str, reference: str) -> bool | None:
+    """True where two numbers are equal of which one has an exclamation mark: "12!" may end a sentence, and is a
+    factorial where the other is no 12. None for everything else.
+    """
+    one, other = map(normalise, (answer, reference))
+    if one.endswith("!") == other.endswith("!"):
+        return None
+    value, exclaimed = value_of(one.removesuffix("!")), value_of(other.removesuffix("!"))
+    return True if value is not None and value == exclaimed else None
+
+
 def same_dotted(answer: str, reference: str) -> bool | None:
     """Whether a decimal whose dots say that its digits repeat, 0.333..., is the other number, 1/3; None where neither
     is one, or where they are as close as the same number with more digits.

@@ -30,9 +30,9 @@ _RATE = re.compile(r"(?P<number>[-+\u2212]?[\d.][\d.,]*) ?/ ?(?P<each>[A-Za-z]{3
 _POWERS = {"2": "square", "3": "cubic"}
 
 
-def with_symbols(plain: str, is_money: bool) -> tuple[str, list[str]] | None:
+def with_symbols(plain: str, is_money: bool, is_wrapped: bool) -> tuple[str, list[str]] | None:
     """A number and the words for the symbols of its unit, `12 km/h` and `12 cm^2`; of money also `12/hour`. None for
-    anything else.
+    anything else. is_wrapped: the unit stood in a command for words, and so is no product's letter.
     """
     rate = _RATE.fullmatch(plain) if is_money else None
     if rate is not None:
@@ -42,10 +42,11 @@ def with_symbols(plain: str, is_money: bool) -> tuple[str, list[str]] | None:
         return None
     unit, each = match["unit"], match["each"]
     is_alone = match["power"] is None and each is None
-    if not _is_known(unit) or (is_alone and (unit in _NEVER_ALONE or unit not in _SYMBOLS)):
+    may_be_letter = unit in _NEVER_ALONE and not is_wrapped
+    if not _is_known(unit) or (is_alone and (may_be_letter or unit not in _SYMBOLS)):
         return None
     # 12m/s may be a product, 12 m/s hardly; and only lengths have powers, or a time below the slash.
-    is_product = len(unit) == 1 and not match["blank"]
+    is_product = len(unit) == 1 and not match["blank"] and not is_wrapped
     is_power = match["power"] is None or unit in _LENGTHS or not _names(unit).isdisjoint(_LENGTHS.values())
     if is_product or not is_power or not (each is None or _is_known(each)):
         return None

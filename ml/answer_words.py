@@ -10,6 +10,8 @@ from ml.answer_notation import parse_number
 from ml.answer_units import same_unit, with_symbols
 
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
+# A unit in such a command is one, where bare it may be a letter of a product.
+_WRAPPED_LETTER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{[^{}]*[^\W\d_][^{}]*\}")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
 _NUMBER = r"[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+)"
@@ -40,6 +42,15 @@ _JOINING = re.compile(
 )
 # Units where nothing comes behind them: "5 times" may be how often, and "1 point" what a game gives.
 _UNIT_AT_THE_END = ("times", "point")
+# Nor do these join anything there: 12 apples left over. Right behind the number they may tell on which side of 0 it is.
+_JOINING_NOTHING_AT_THE_END = ("over", "below", "above")
+# Of what is counted somebody has more than another: "12 more apples than Bob", where "12 more than x" is a sum.
+_COMPARED = re.compile(r"(?:more|fewer|less)(?: [^\W\d_]+)+ than(?: [^\W\d_]+)* [^\W\d_]{2,}")
+_FACTORS = {"dozen": 12, "hundred": 100, "thousand": 1_000, "lakh": 10**5, "million": 10**6, "crore": 10**7}
+_FACTORS |= {"billion": 10**9, "trillion": 10**12, "quadrillion": 10**15}
+_SCALED = re.compile(
+    rf"(?P<number>{_NUMBER}) (?P<scale>{'|'.join(_FACTORS)})s?(?P<unit> .*|\.)?", re.IGNORECASE
+)
 _DOLLAR = "dollar"
 _CURRENCIES = {"\u00a3": "pound", "\u20ac": "euro", "\u00a5": "yen", "\u20a9": "won", "\u20b9": "rupee"}
 _MONEY = {"dollar": _DOLLAR, "usd": _DOLLAR, "buck": _DOLLAR}
@@ -51,6 +62,11 @@ _MATHEMATICAL = re.compile(
 
 _CHOICE = re.compile(
     r"(?:(?i:option|choice|answer) )?(?:(?P<bracket>\()|\b)(?P<letter>[A-J])(?(bracket)\))\.?"
+)
+
+# With what the choice says, (B) 12 and B. 12, or as a list names it: B).
+_CHOICE_WITH_CONTENT = re.compile(
+    r"(?:\((?P<bracketed>[A-J])\)|(?P<letter>[A-J])[.:]) .*|(?P<listed>[A-J])\)(?: .*)?"
 )
 
 # Round a list of words brackets mean nothing, and a program prints them.
@@ -85,17 +101,23 @@ def same_words(answer: str, reference: str) -> bool | None:
 
 
 def same_choice(answer: str, reference: str) -> bool:
-    """Whether two texts name the same of several choices by its letter, "option B" and B."""
-    one, other = (_CHOICE.fullmatch(plain_text(text) or "") for text in (answer, reference))
-    return one is not None and other is not None and one["letter"] == other["letter"]
+    """Whether two texts name the same of several choices by its letter, "option B" and B; also where one goes on with
+    what that choice says, "(B) 12".
+    """
+    one, other = (_CHOICE.fullmatch(_unwrapped(text)) for text in (answer, reference))
+    if one is not None and other is not None:
+        return one["letter"] == other["letter"]
+    bare, whole = (one, reference) if one is not None else (other, answer)
+    named = _CHOICE_WITH_CONTENT.fullmatch(_unwrapped(whole))
+    return bare is not None and named is not None and bare["letter"] in named.groups()
 
 
 def same_but_for_unit(answer: str, reference: str) -> bool | None:
-    """Whether two numbers are equal of which one has a unit in words, or both have the same; a dollar sign is a unit
-    where the other has one. None where nothing but the numbers may differ, or one is none.
+    """Whether two numbers are equal, however they are written, of which one may have a unit in words, or both the same;
+    a dollar sign is a unit where the other has one. None where nothing but the numbers may differ, or one is none.
     """
     one, other = _measured(answer), _measured(reference)
-    if one is None or other is None or not (one[1] or other[1]):
+    if one is None or other is None:
         return None
     # "$5" may be five dollars an hour, but never five cents.
     is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
@@ -106,9 +128,13 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
 
 def plain_text(text: str) -> str | None:
     """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
-    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
-    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
+    plain = _unwrapped(text)
     return None if "\\" in plain else plain
+
+
+def _unwrapped(text: str) -> str:
+    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
+    return " ".join(_BLANKS.sub(" ", unwrapped).split())
 
 
 def bare_percentages(answer: str, reference: str) -> tuple[str, str]:
@@ -144,15 +170,27 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     currency = _CURRENCIES.get(plain[:1]) or _CURRENCIES.get(plain[-1:])
     if currency is not None and not money:
         plain, money = plain.strip("".join(_CURRENCIES)).strip(), (currency,)
+    plain = _multiplied_out(plain)
     if parse_number(plain) is not None:
         return plain, money
-    if (symbols := with_symbols(plain, bool(money))) is not None and parse_number(symbols[0]) is not None:
+    symbols = with_symbols(plain, bool(money), _WRAPPED_LETTER.search(text) is not None)
+    if symbols is not None and parse_number(symbols[0]) is not None:
         return symbols[0], _unit(symbols[1], money)
     match = _WITH_UNIT.fullmatch(plain)
     if match is None or parse_number(match["number"]) is None:
         return None
     words = _words(match["unit"])
     return (match["number"], _unit(words, money)) if _is_unit(words) else None
+
+
+def _multiplied_out(plain: str) -> str:
+    """12 million dollars as 12000000 dollars."""
+    while (match := _SCALED.fullmatch(plain)) is not None:
+        value = parse_number(match["number"])
+        if value is None:
+            break
+        plain = f"{value * _FACTORS[match['scale'].casefold()]}{match['unit'] or ''}"
+    return plain
 
 
 def _with_slash(fraction: re.Match[str]) -> str:
@@ -162,7 +200,11 @@ def _with_slash(fraction: re.Match[str]) -> str:
 
 def _is_unit(words: list[str]) -> bool:
     """Whether words behind a number leave it as it is."""
-    joinable = words[:-1] if words[-1] in _UNIT_AT_THE_END else words
+    joinable = words
+    if words[-1] in _UNIT_AT_THE_END or (len(words) > 1 and words[-1] in _JOINING_NOTHING_AT_THE_END):
+        joinable = words[:-1]
+    elif _COMPARED.fullmatch(" ".join(words)):
+        joinable = [word for word in words if word != "than"]
     return (
         len(words) <= _MOST_WORDS
         and not _MATHEMATICAL.fullmatch(words[0] if len(words[0]) > 2 else words[1])

@@ -22,6 +22,7 @@ from ml.answer_notation import (
     normalise_strictly,
     parts_of,
     same_dotted,
+    same_exclaimed,
     same_number,
     same_percentage,
     value_of,
@@ -160,7 +161,7 @@ def _told(answer: str, reference: str) -> tuple[bool, str] | None:
     same = same_number(answer, reference)
     if same is not None:
         return same, "number"
-    for same_number_as in (same_percentage, same_dotted, same_in_base):
+    for same_number_as in (same_percentage, same_dotted, same_exclaimed, same_in_base):
         if (told := same_number_as(answer, reference)) is not None:
             return told, "number"
     if same_choice(answer, reference):

@@ -79,12 +79,10 @@ def words_on(problems: Iterable[int]) -> list[list[Any]]:
 def lines_of(words: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """The same as `python -m ml autolabel --decided` reads them."""
     problems = Problem.objects.in_bulk([word[0] for word in words])
-    for pk, answer, verdict, *graded_against in words:
-        problem = problems[pk]
+    for pk, answer, verdict, reference in words:
         yield {
-            "problem": problem.text,
-            # A job that waits since before an upgrade names none.
-            "reference": graded_against[0] if graded_against else problem.answer,
+            "problem": problems[pk].text,
+            "reference": reference,
             "answer": answer,
             "is_correct": verdict,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,10 @@ def refuse_adapter(folder: Path) -> None:
         raise MisstepError(
             f"{folder} is an adapter without its base, expected a whole model (peft's merge_and_unload makes one)"
         )
+
+
+def refuse_lacking(folder: str | Path, lacking: Iterable[str], expected: str) -> None:
+    """Raises MisstepError for weights that a folder lacks: transformers draws them without a word, and drawn ones say
+    anything."""
+    if names := sorted(lacking)[:3]:
+        raise MisstepError(f"{folder} has no {', '.join(names)}, expected {expected}")

@@ -22,7 +22,7 @@ import torch
 from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
-from ml.policies.model_folder import ModelFolder
+from ml.policies.model_folder import ModelFolder, refuse_lacking
 from ml.policies.prompt import Prompt, known_family, prompt_for, told_of_family
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.policies.transformers_draws import inverted, likeliest
@@ -265,7 +265,7 @@ class TransformersPolicy:
 def load_transformers_policy(local: ModelFolder) -> TransformersPolicy:
     """The model in a folder; a file `policy.json` there may name a prompt family: {"prompts": "pocket"}.
 
-    Raises MisstepError where the folder holds no causal model in safetensors.
+    Raises MisstepError where the folder holds no whole causal model in safetensors.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -277,11 +277,14 @@ def load_transformers_policy(local: ModelFolder) -> TransformersPolicy:
             json.loads((folder / "policy.json").read_text()) if (folder / "policy.json").exists() else {}
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, trust_remote_code=False, use_safetensors=True, dtype="auto"
+        model: Any
+        model, found = AutoModelForCausalLM.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, dtype="auto", output_loading_info=True
         )
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
+    lacking = dict(model.named_parameters()).keys() & found["missing_keys"]
+    refuse_lacking(folder, lacking, "a whole language model")
     family = known_family(settings.get("prompts", ""))
     return TransformersPolicy(model.to(device), tokenizer, _name(local, family), family, local)
 

@@ -62,13 +62,14 @@ class Base:
 class HeadSettings:
     """outputs: classes, or 1 for a scalar. target_tokens: read the language model's own head at these tokens
     instead of a linear one; as many as classes, in the order negative, positive, neutral. tolerance: read it
-    at the tokens that came (see `ml.prm.likelihood`); two classes. objective: what a linear head is trained for; a
-    checkpoint's own goes on where it was trained for the same."""
+    at the tokens that came (see `ml.prm.likelihood`); two classes. objective: what a linear head is trained for, and
+    preference_output: how, where that is preferences; a checkpoint's own goes on where it was trained for the same."""
 
     outputs: int = 2
     target_tokens: Sequence[str] = ()
     tolerance: float | None = None
     objective: str = "classifier"
+    preference_output: str = "tanh"
 
     def __post_init__(self) -> None:
         if self.target_tokens and len(self.target_tokens) != self.outputs:
@@ -231,7 +232,8 @@ def _remark_on_lost_head(folder: Path) -> str:
         return ""
     return (
         f"--base {folder} holds a trained head ({', '.join(lost[:3])}), which is left out: training starts from the"
-        " layers below it, with a new head (only a checkpoint of the same objective and outputs keeps its own)"
+        " layers below it, with a new head (only a checkpoint of the same objective, outputs and --preference-output"
+        " keeps its own)"
     )
 
 
@@ -250,6 +252,10 @@ def _card_of(folder: Path) -> dict[str, Any]:
 
 
 def _has_head_for(card: Mapping[str, Any], head: HeadSettings) -> bool:
-    """Whether the card is a checkpoint's with a linear head of the same objective and outputs."""
+    """Whether the card is a checkpoint's with a linear head of the same objective and outputs: what was trained raw
+    would say -1 or 1 of everything behind a tanh."""
     own = [card.get(name) for name in ("format", "objective", "outputs", "head")]
-    return own == ["misstep-checkpoint", head.objective, head.outputs, "linear"]
+    if own != ["misstep-checkpoint", head.objective, head.outputs, "linear"]:
+        return False
+    how = card.get("config", {}).get("preference_output")
+    return head.objective != "preference" or bool(how == head.preference_output)

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from ml.errors import MisstepError
-from ml.policies.model_folder import refuse_adapter
+from ml.policies.model_folder import refuse_adapter, refuse_lacking
 from ml.prm.attention import SPANS
 from ml.prm.generic_head import put_two_layers, token_classifier_for
 from ml.prm.model import head_of
@@ -121,9 +121,7 @@ def _refuse_quantised(folder: str | Path) -> None:
 def _with_language_head(folder: str | Path, model: PreTrainedModel, found: dict[str, Any]) -> PreTrainedModel:
     """Raises MisstepError for a folder without such a head, and for a family that scales or caps its logits: ours
     would differ from its own."""
-    if found["missing_keys"]:
-        lacking = ", ".join(sorted(found["missing_keys"])[:3])
-        raise MisstepError(f"{folder} has no {lacking}, expected a whole language model, or --head linear")
+    refuse_lacking(folder, found["missing_keys"], "a whole language model, or --head linear")
     for name in LOGIT_CHANGES:
         if getattr(model.config, name, None) not in (None, 1, 1.0):
             raise MisstepError(f"this base sets {name}, expected one with a plain head, or --head linear")
@@ -131,22 +129,23 @@ def _with_language_head(folder: str | Path, model: PreTrainedModel, found: dict[
 
 
 def _with_own_head(folder: str | Path, model: PreTrainedModel, found: dict[str, Any]) -> PreTrainedModel:
-    """A trained classifier as it stands. Raises MisstepError where weights are missing: drawn ones say anything."""
+    """A trained classifier as it stands. Raises MisstepError where weights are missing."""
     missing = set(found["missing_keys"])
     if missing and missing == {name for name, _ in model.named_parameters() if name.startswith("score.")}:
         missing = set() if put_two_layers(model, Path(folder)) else missing
-    if missing:
-        raise MisstepError(
-            f"{folder} has no {', '.join(sorted(missing)[:3])}, expected a trained token classifier"
-        )
+    refuse_lacking(folder, missing, "a trained token classifier")
     return model
 
 
 def _with_linear_head(
     folder: str | Path, model: PreTrainedModel, found: dict[str, Any], keeps_head: bool
 ) -> PreTrainedModel:
+    """A base with a head to train. Raises MisstepError where weights below the head are missing, or of another size."""
     head = head_of(model)
     own = {name for name, parameter in model.named_parameters() if _is_of(parameter, head)}
+    # Buffers are computed, whatever a file holds of them.
+    below = {name for name, _ in model.named_parameters()} - own
+    refuse_lacking(folder, below & set(found["missing_keys"]), "all weights that config.json says")
     other_sizes = {name for name, *_ in found["mismatched_keys"]}
     if other_sizes - own:
         raise MisstepError(

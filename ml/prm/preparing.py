@@ -12,7 +12,7 @@ from ml.prm.adapters import experts_of, targets_in
 from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
-from ml.prm.example import Example
+from ml.prm.example import NEGATIVE, Example
 from ml.prm.identity import refuse_other_command
 from ml.prm.long_records import fitting_examples
 from ml.prm.out_folder import states_of
@@ -37,8 +37,6 @@ from ml.targets.rules import doubt_about_shares, refuse_shares_of_ends
 from ml.targets.snapshot_rows import search_methods
 from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 
-# In the order of a target's classes.
-CLASS_NAMES = ("wrong", "right", "neutral")
 NO_OUTCOME = (
     "--outcomes reads no solution by its answer, since every one that it could read has labels: `ml snapshot"
     " --keep-unlabelled` keeps those without, and a curve draws none of these"
@@ -229,8 +227,9 @@ def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -
     that has learned something."""
     if objective not in CLASSIFYING:
         return
-    targets = {tuple(target) for example in examples for target in example.targets}
-    if len(targets) == 1 and max(only := targets.pop()) == 1.0:
+    # A neutral step counts as right.
+    shares = {target[NEGATIVE] for example in examples for target in example.targets}
+    if shares in ({0.0}, {1.0}):
         of = Said("outcomes") if objective == "outcome" else Said("labelled steps")
         raise NothingToLearn(
             Said(
@@ -239,7 +238,7 @@ def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -
                 count=count,
                 of=of,
                 solutions=len(examples),
-                named=Said(CLASS_NAMES[only.index(1.0)]),
+                named=Said("right") if 0.0 in shares else Said("wrong"),
             )
         )
 

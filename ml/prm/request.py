@@ -133,7 +133,13 @@ def refuse_unsuited_labels(request: Request) -> None:
 def head_settings(request: Request) -> HeadSettings:
     """The head that was asked for."""
     examples = request.examples
-    return HeadSettings(examples.outputs, request.target_tokens, tolerance(request), examples.objective)
+    return HeadSettings(
+        examples.outputs,
+        request.target_tokens,
+        tolerance(request),
+        examples.objective,
+        request.training.preference_output,
+    )
 
 
 def tolerance(request: Request) -> float | None:

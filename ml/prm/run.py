@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -143,7 +143,9 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
     base, request = ready.base, ready.request
     tokenizer = base.tokenizer
     head = (tokenizer.target_ids, tokenizer.layout.tolerance, len(tokenizer.separator), request.is_packed)
-    refuse_unknown_tokens(base.model, tokenizer.target_ids, ready.examples)
+    # Of most bases no token has none, and then no text has to be looked at.
+    if len(base.model.get_input_embeddings().weight) <= max(tokenizer.tokenizer.get_vocab().values()):
+        refuse_unknown_tokens(base.model, tokenizer.target_ids, _nodes_read(ready))
     given = ProcessRewardModel(base.model, *head)
     # Of the base as it was given, before its layers are compiled or adapted.
     if _will_split(request, group) or _holds_halves(request):
@@ -154,6 +156,16 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
         given.to(group.device)
         refuse_wrong_readings(given)
     return ProcessRewardModel(_adapted(base.model, request, ready.lora_targets), *head)
+
+
+def _nodes_read(ready: Prepared) -> Iterator[Sequence[int]]:
+    """The tokens of all that is trained and validated on."""
+    tokenizer = ready.base.tokenizer
+    for example in ready.examples:
+        yield from example.tree.tokens
+    for row in ready.rows:
+        yield tokenizer.problem(row.problem)
+        yield from map(tokenizer.step, (*row.steps, *(option["text"] for option in row.options)))
 
 
 def _adapted(model: PreTrainedModel, request: Request, targets: Sequence[str]) -> nn.Module:

@@ -19,7 +19,7 @@ from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, chain, pack, split_into_tokens
-from ml.prm.self_check import refuse_wrong_readings
+from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 from ml.said import Said
 
@@ -93,7 +93,11 @@ class Scorer:
 
     @torch.inference_mode()
     def outputs(self, trees: Sequence[TokenTree]) -> torch.Tensor:
-        """What the head says of all nodes, one tree's after the other's: shape [nodes, outputs]."""
+        """What the head says of all nodes, one tree's after the other's: shape [nodes, outputs].
+
+        Raises MisstepError for a token without an embedding.
+        """
+        refuse_unknown_tokens(self.model.plain, [], (node for tree in trees for node in tree.tokens))
         device = next(self.model.parameters()).device
         packed = pack(trees, [range(len(tree.tokens)) for tree in trees], device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,6 @@ import torch
 from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
-from ml.prm.example import Example
 from ml.prm.loading import BY_ITSELF
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import BLOCK_DEVICES, TokenTree, pack, split_into_tokens
@@ -177,11 +176,10 @@ def _by_itself(reader: ProcessRewardModel, tree: TokenTree) -> tuple[torch.Tenso
     return torch.stack([hidden[node] for node in nodes]), torch.stack([logits[node] for node in nodes])
 
 
-def refuse_unknown_tokens(model: Any, targets: Sequence[int], examples: Sequence[Example]) -> None:
+def refuse_unknown_tokens(model: Any, targets: Sequence[int], nodes: Iterable[Sequence[int]]) -> None:
     """Raises MisstepError for a token beyond the model's embeddings: one that was added to the tokenizer alone."""
     rows = model.get_input_embeddings().weight.shape[0]
-    highest = (max(node) for example in examples for node in example.tree.tokens)
-    last = max((*targets, max(highest, default=0)))
+    last = max((*targets, max(map(max, nodes), default=0)))
     if last >= rows:
         raise MisstepError(
             f"token {last} of the tokenizer with {rows} embeddings, expected a base with one for each: add the tokens"

@@ -94,3 +94,28 @@ def test_two_names_of_one_unit_are_right_and_disputed(one, other):
 def test_names_of_different_units_are_different(one, other):
     for answer, reference in ((one, other), (other, one)):
         assert not judge(answer, reference).primary and not judge(answer, reference).strict
+
+
+@pytest.mark.parametrize(
+    "one,other",
+    [
+        (r"12\text{ cm}", r"12\text{ m}"),
+        (r"5 \text{ g}", r"5 \text{ kg}"),
+        (r"3 \text{ h}", r"3 \text{ min}"),
+        (r"12\,\mathrm{m}", r"12~\mathrm{km}"),
+        (r"12\text{m}^2", r"12\text{ cm}^2"),
+        (r"3\text{ L}", "3 ml"),
+    ],
+)
+def test_a_short_unit_in_a_command_for_words_is_no_letter_of_a_product(one, other):
+    for answer, reference in ((one, other), (other, one)):
+        assert not judge(answer, reference).primary and not judge(answer, reference).strict
+    assert (judge(one, "12").primary, judge(one, "12").strict) == (one.startswith("12"), False)
+
+
+@pytest.mark.parametrize(
+    "one,other", [(r"3 \text{ h}", "3 hours"), (r"3\text{s}", "3 seconds"), (r"3\text{ m}", "3 metres")]
+)
+def test_a_short_unit_in_a_command_for_words_is_that_unit(one, other):
+    for answer, reference in ((one, other), (other, one), (one, "3"), ("3", one)):
+        assert (judge(answer, reference).primary, judge(answer, reference).strict) == (True, False)

@@ -212,6 +212,26 @@ def test_the_name_of_a_choice_is_right_and_disputed_beside_its_letter(choice):
 
 
 @pytest.mark.parametrize(
+    "choice",
+    [
+        "(B) 12",
+        r"\textbf{(B)}~12",
+        r"\textbf{(B)}\ \frac{1}{2}",
+        "B) 12",
+        "B. 12",
+        "B: 12",
+        "B)",
+        r"$\text{B) }12$",
+    ],
+)
+def test_a_choice_with_what_it_says_is_right_and_disputed_beside_its_letter(choice):
+    for one, other in ((choice, "B"), ("B", choice), (choice, "option B")):
+        assert (judge(one, other).primary, judge(one, other).strict) == (True, False)
+    assert not judge(choice, "C").primary and not judge("C", choice).primary
+    assert not judge(choice, "(B) 13").primary
+
+
+@pytest.mark.parametrize(
     "answer,reference",
     [
         ("yx", "xy"),

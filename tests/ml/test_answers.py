@@ -89,6 +89,18 @@ def test_a_percentage_is_not_surely_a_share_or_a_price(percentage, number):
         assert not judge(one, other).primary
 
 
+@pytest.mark.parametrize(
+    "exclaimed,number",
+    [("12!", "12"), ("$12$!", "12.0"), ("1,200!", "1200"), ("5!", "120")],
+)
+def test_an_exclamation_mark_may_end_a_sentence_or_be_a_factorial_so_that_either_is_disputed(
+    exclaimed, number
+):
+    for one, other in ((exclaimed, number), (number, exclaimed)):
+        assert (judge(one, other).primary, judge(one, other).strict) == (True, False)
+    assert not judge(exclaimed, "13").primary and not judge("13", exclaimed).primary
+
+
 def test_an_absent_answer_is_wrong_to_both_opinions():
     assert judge(None, "1").agree and not judge(None, "1").primary
     assert not is_equivalent(None, "1") and not is_equivalent("1", None)

@@ -129,14 +129,14 @@ def test_a_base_that_is_no_model_is_refused(tmp_path):
             opening(str(tmp_path))
 
 
-def checkpoint_like(folder):
+def checkpoint_like(folder, **said):
     """A folder as training a classifier leaves it: a linear head, and a card that says what it was trained for."""
     torch.manual_seed(7)
     config = small_config(2048, 2, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     build(config).save_pretrained(folder)
     opened("small").tokenizer.save(folder)
     card = {"format": "misstep-checkpoint", "objective": "classifier", "outputs": 2, "head": "linear"}
-    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "card.json").write_text(json.dumps({**card, **said}))
     seal(folder)
     return load_file(folder / "model.safetensors")
 

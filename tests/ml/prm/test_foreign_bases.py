@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -186,6 +187,23 @@ def test_a_step_token_without_an_embedding_is_refused_before_training(tmp_path, 
     targets = ("--head", "tokens", "--target-tokens", "<end-of-step>", "+")
     (base / "steps.json").unlink()
     assert "resize_token_embeddings" in refusal(tmp_path, capsys, base, *targets)
+
+
+def test_a_token_without_an_embedding_in_the_validation_split_alone_is_refused_before_training(
+    tmp_path, capsys
+):
+    base = base_of("qwen2", tmp_path / "base")
+    steps = tokenizer()
+    steps.tokenizer.add_tokens(["\u2211"])
+    steps.tokenizer.save_pretrained(base)
+    checkpoint, _ = trained(tmp_path, capsys, "--base", str(base))
+    with pytest.raises(MisstepError, match="resize_token_embeddings"):
+        load_scorer(checkpoint).score("Add", ["\u2211 = 3"])
+    rows = [*sums(20), *(replace(row, problem=f"\u2211 {row.problem}") for row in sums(2, 1, "validation"))]
+    odd = snapshot_of(tmp_path, rows, name="odd")
+    with pytest.raises(MisstepError, match="resize_token_embeddings"):
+        trained(tmp_path, capsys, "--base", str(base), snapshot=odd, out="refused")
+    assert not (tmp_path / "refused.state").exists()
 
 
 def test_a_base_whose_rotary_factors_depend_on_the_longest_path_keeps_below_that_length(tmp_path, capsys):

@@ -25,6 +25,17 @@ def test_a_fresh_scalar_head_says_almost_nothing_on_a_wide_base_either(tmp_path,
     assert float(base.model.score(hidden).detach().std()) < 0.25
 
 
+@pytest.mark.parametrize("asked", ["tanh", "raw_then_tanh5"])
+def test_a_preference_head_goes_on_only_as_what_it_was_trained_as(tmp_path, asked):
+    saved = checkpoint_like(tmp_path, objective="preference", config={"preference_output": "raw_then_tanh5"})
+    head = HeadSettings(2, objective="preference", preference_output=asked)
+    base = open_base(str(tmp_path), POCKET, head, 0, None, False)
+    goes_on = asked == "raw_then_tanh5"
+    assert base.origin.get("goes_on_with_head", False) == goes_on
+    assert ("objective, outputs and --preference-output keeps its own" in base.remark) != goes_on
+    assert torch.equal(base.model.score.weight, saved["score.weight"]) == goes_on
+
+
 def test_a_head_of_two_layers_that_another_tool_trained_is_left_out_with_a_word(tmp_path):
     saved = checkpoint_like(tmp_path)
     (tmp_path / "card.json").unlink()

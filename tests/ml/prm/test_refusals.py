@@ -238,6 +238,13 @@ def test_targets_of_one_class_are_refused_with_their_number(tmp_path, capsys, ob
     assert not (tmp_path / "checkpoint.state").exists()
 
 
+def test_right_and_neutral_steps_are_one_class_also_where_these_have_one_of_their_own(tmp_path, capsys):
+    right = [replace(row, options=[]) for row in with_neutrals(sums(20)) if row.first_mistake is None]
+    arguments = ("--classes", "3", "--labels", "human", "--neutral", "positive")
+    with pytest.raises(MisstepError, match=r"all 30 labelled steps to train on \(10 solutions\) are right"):
+        trained(tmp_path, capsys, *arguments, snapshot=snapshot_of(tmp_path, right))
+
+
 def test_soft_labels_above_a_half_are_no_single_class(tmp_path, capsys):
     right = [replace(row, options=[]) for row in sums(20) if row.first_mistake is None]
     soft = [replace(row, labels=[0.9, 0.8, 0.7 + 0.01 * k]) for k, row in enumerate(right)]
