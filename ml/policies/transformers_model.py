@@ -277,12 +277,12 @@ def load_transformers_policy(local: ModelFolder) -> TransformersPolicy:
             json.loads((folder / "policy.json").read_text()) if (folder / "policy.json").exists() else {}
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model: Any
-        model, found = AutoModelForCausalLM.from_pretrained(
+        opened: Any = AutoModelForCausalLM.from_pretrained(
             folder, trust_remote_code=False, use_safetensors=True, dtype="auto", output_loading_info=True
         )
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
+    model, found = opened
     lacking = dict(model.named_parameters()).keys() & found["missing_keys"]
     refuse_lacking(folder, lacking, "a whole language model")
     family = known_family(settings.get("prompts", ""))

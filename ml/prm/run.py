@@ -143,8 +143,9 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
     base, request = ready.base, ready.request
     tokenizer = base.tokenizer
     head = (tokenizer.target_ids, tokenizer.layout.tolerance, len(tokenizer.separator), request.is_packed)
+    embeddings: Any = base.model.get_input_embeddings()
     # Of most bases no token has none, and then no text has to be looked at.
-    if len(base.model.get_input_embeddings().weight) <= max(tokenizer.tokenizer.get_vocab().values()):
+    if len(embeddings.weight) <= max(tokenizer.tokenizer.get_vocab().values()):
         refuse_unknown_tokens(base.model, tokenizer.target_ids, _nodes_read(ready))
     given = ProcessRewardModel(base.model, *head)
     # Of the base as it was given, before its layers are compiled or adapted.

@@ -35,9 +35,8 @@ def doors(client):
     script = script_of(admin)
 
     def page(objective, base="pocket", **chosen):
-        filled = asked(
-            frozen(), objective=objective, base=base, **{"learning_rate": "", **as_filled_in(chosen)}
-        )
+        filled = {"learning_rate": "", **as_filled_in(chosen)}
+        filled = asked(frozen(), objective=objective, base=base, **filled)
         answer = client.post(reverse("training:start"), filled)
         return dict(answer.context["form"].errors) if answer.context else {}
 
@@ -51,10 +50,8 @@ def doors(client):
 
 def as_filled_in(chosen: dict[str, Any]) -> dict[str, Any]:
     """As a browser sends it: lists as texts, and a flag that is off not at all."""
-    filled = {}
-    for name, value in chosen.items():
-        filled[name] = " ".join(map(str, value)) if isinstance(value, list) else value
-    return {name: value for name, value in filled.items() if value is not False}
+    given = {name: value for name, value in chosen.items() if value is not False}
+    return {name: " ".join(map(str, v)) if isinstance(v, list) else v for name, v in given.items()}
 
 
 def told() -> Any:
