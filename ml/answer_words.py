@@ -12,6 +12,7 @@ from ml.answer_units import same_unit, with_symbols
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
 # A unit in such a command is one, where bare it may be a letter of a product.
 _WRAPPED_LETTER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{[^{}]*[^\W\d_][^{}]*\}")
+_LETTER_ALONE = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{\s*([A-Za-z])\.?\s*\}\s*\$?\s*$")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
 _NUMBER = r"[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+)"
@@ -66,7 +67,7 @@ _CHOICE = re.compile(
 
 # With what the choice says, (B) 12 and B. 12, or as a list names it: B).
 _CHOICE_WITH_CONTENT = re.compile(
-    r"(?:\((?P<bracketed>[A-J])\)|(?P<letter>[A-J])[.:]) .*|(?P<listed>[A-J])\)(?: .*)?"
+    r"(?:\((?P<bracketed>[A-J])\)(?: |(?=\d))|(?P<letter>[A-J])[.:] ).*|(?P<listed>[A-J])\)(?: .*)?"
 )
 
 # Round a list of words brackets mean nothing, and a program prints them.
@@ -122,8 +123,14 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
     # "$5" may be five dollars an hour, but never five cents.
     is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
     if one[1] and other[1] and not is_money and not same_unit(one[1], other[1]):
-        return False
+        return None if _abbreviates(answer, other[1]) or _abbreviates(reference, one[1]) else False
     return True if parse_number(one[0]) == parse_number(other[0]) else None
+
+
+def _abbreviates(text: str, unit: tuple[str, ...]) -> bool:
+    """Whether a text has one letter alone as its unit, with which the other's unit begins: m may be minutes as well."""
+    letter = _LETTER_ALONE.search(text)
+    return letter is not None and unit[0].startswith(letter[1].lower()) and not unit[0].startswith("milli")
 
 
 def plain_text(text: str) -> str | None:
@@ -164,15 +171,17 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     """A number and the words of its unit, none for a bare number; None for anything else."""
     plain = plain_text(_LATEX_FRACTION.sub(_with_slash, text))
     if plain is None:
-        return None
+        # A power of ten is a number all the same.
+        return (text, ()) if parse_number(text) is not None else None
     # Dollars in pairs stand round a formula.
     money: tuple[str, ...] = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
     currency = _CURRENCIES.get(plain[:1]) or _CURRENCIES.get(plain[-1:])
     if currency is not None and not money:
         plain, money = plain.strip("".join(_CURRENCIES)).strip(), (currency,)
     plain = _multiplied_out(plain)
-    if parse_number(plain) is not None:
-        return plain, money
+    for number in (plain, text):
+        if parse_number(number) is not None:
+            return number, money
     symbols = with_symbols(plain, bool(money), _WRAPPED_LETTER.search(text) is not None)
     if symbols is not None and parse_number(symbols[0]) is not None:
         return symbols[0], _unit(symbols[1], money)

@@ -95,8 +95,10 @@ def budget_for(solutions: QuerySet[Solution], request: Request, kept_as: str = "
 
 
 def _counted(solutions: QuerySet[Solution], request: Request, kept_as: str) -> tuple[Workload, int]:
-    """The work, and how many solutions are left out. Only whether answers are needed decides which those are."""
-    key = f"autolabels:workload:{kept_as}:{request.needs_answers}"
+    """The work, and how many solutions are left out: whether answers are needed decides which those are, and whether
+    right ones cost anything decides the work.
+    """
+    key = f"autolabels:workload:{kept_as}:{request.needs_answers}:{bool(workload.costly(request))}"
     found: tuple[Workload, int] | None = cache.get(key) if kept_as else None
     if found is None:
         asked = workload.of_solutions(workload.to_judge(solutions, request), request)

@@ -45,6 +45,7 @@ FIGURES: Mapping[str, Words] = {
     "tasks_taken_out": gettext_lazy("Solutions taken out of the campaign"),
     "tasks_kept": gettext_lazy("Solutions that stay there"),
     "new_annotations": gettext_lazy("New annotations"),
+    "revised": gettext_lazy("Known records that were put right"),
     "graded": gettext_lazy("Known solutions whose answers were graded now"),
     "doubled": gettext_lazy(
         "New tasks with an id that the campaign has under another problem, answer or format"
@@ -65,7 +66,7 @@ FIGURES: Mapping[str, Words] = {
 }
 # Nothing worth telling where there are none.
 EXCEPTIONS = {
-    "graded", "doubled", "broken_rules", "program_error", "infrastructure", "unscored_steps",
+    "revised", "graded", "doubled", "broken_rules", "program_error", "infrastructure", "unscored_steps",
     "solutions_of_training_problems", "training_problems_left_out", "unanswered", "without_label", "without_decision",
 }  # fmt: skip
 NESTED = ("counts", "verdicts")

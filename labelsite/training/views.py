@@ -232,8 +232,8 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "arrangement": arrangement if "before" in result and "after" not in result else None,
         "campaign": Campaign.objects.filter(pk=named["job__spec__campaign"] or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
-        "places": _places(before, after, tasks),
-        "are_tasks_gone": bool(before or after) and not tasks,
+        "places": (places := _places(before, after, tasks)),
+        "are_tasks_gone": bool(before or after) and not places,
         "is_queue_empty": "after" in result and not after,
     }
     return render(request, "training/scores_live.html" if request.htmx else "training/scores.html", context)
@@ -241,15 +241,15 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 def _places(
     before: Sequence[int], after: Sequence[int], tasks: Mapping[int, Task]
-) -> list[tuple[int, Task, Task, int | None]]:
+) -> list[tuple[int, Task | None, Task, int | None]]:
     """Each place of the queue: its task before, its task now, and the place where that was.
 
-    A result outlives the tasks that it names: they go with their campaign.
+    A result outlives the tasks that it names: they go with their campaign, or are taken out of it.
     """
     return [
-        (place, tasks[old], tasks[new], before.index(new) + 1 if new in before else None)
+        (place, tasks.get(old), tasks[new], before.index(new) + 1 if new in before else None)
         for place, (old, new) in enumerate(zip(before, after, strict=False), start=1)
-        if old in tasks and new in tasks
+        if new in tasks
     ]
 
 

@@ -56,6 +56,15 @@ def test_a_large_campaign_s_solutions_are_counted_once_whatever_changes_in_the_f
     assert asked(client, campaign, rollouts="4")[0].items == 4
 
 
+def test_what_is_kept_of_one_method_is_no_price_of_another_that_spares_right_answers(
+    client: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "LARGE", 1)
+    assert asked(client, campaign, method="math-shepherd")[1]
+    assert asked(client, campaign, method="omegaprm")[1]
+    assert not asked(client, campaign, method="omegaprm", rollouts="2")[1]
+
+
 def test_a_small_campaign_is_counted_as_it_stands(client: Client, campaign: Campaign) -> None:
     asked(client, campaign, rollouts="4")
     make_task(campaign, make_solution(["One."]))

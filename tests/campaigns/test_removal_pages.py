@@ -124,7 +124,7 @@ def test_the_job_of_an_import_leads_to_its_undoing(admin: Client, tmp_path: Path
     undo = f"/campaigns/{campaign.pk}/imports/{job.result['imported_at']}/"
     assert undo in page and "mistaken.jsonl" in admin.get(undo).content.decode()
     admin.post(undo)
-    assert not campaign.tasks.exists()
+    assert not campaign.tasks.exists() and undo not in admin.get(f"/jobs/{job.pk}/").content.decode()
 
 
 @pytest.mark.usefixtures("own_folder")

@@ -18,6 +18,8 @@ from ml.answers import judge
         ("2 Hundred Thousand people", "200000"),
         ("12 million dollars", "12000000"),
         (r"12\text{ million dollars}", "$12 million"),
+        ("3 million", r"3\cdot 10^6"),
+        ("1.5 million", r"1\,500\,000"),
         ("3 dozen", "36"),
         ("3 dozen eggs", "36 eggs"),
         ("5 lakhs.", "500000"),

@@ -119,3 +119,17 @@ def test_a_short_unit_in_a_command_for_words_is_no_letter_of_a_product(one, othe
 def test_a_short_unit_in_a_command_for_words_is_that_unit(one, other):
     for answer, reference in ((one, other), (other, one), (one, "3"), ("3", one)):
         assert (judge(answer, reference).primary, judge(answer, reference).strict) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "one,other",
+    [
+        (r"45\text{ m}", "45 minutes"),
+        (r"3\text{ m}", "3 miles"),
+        (r"100\text{ g}", "100 gms"),
+    ],
+)
+def test_one_letter_that_may_stand_for_the_other_s_unit_is_asked_about(one, other):
+    for answer, reference in ((one, other), (other, one)):
+        assert (judge(answer, reference).primary, judge(answer, reference).strict) == (True, False)
+    assert not judge(one.replace(one[:1], "8", 1), other).primary

@@ -215,6 +215,7 @@ def test_the_name_of_a_choice_is_right_and_disputed_beside_its_letter(choice):
     "choice",
     [
         "(B) 12",
+        "(B)12",
         r"\textbf{(B)}~12",
         r"\textbf{(B)}\ \frac{1}{2}",
         "B) 12",

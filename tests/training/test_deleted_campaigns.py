@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils import translation
@@ -50,6 +52,16 @@ def test_tasks_that_are_there_keep_the_places_that_they_had(client):
     gone.delete()
     page = scored(client, {"before": ids, "after": ids}, campaign.pk)
     assert 'class="number">2</th>' in page and 'class="number">1</th>' not in page and ">was " not in page
+
+
+def test_a_place_whose_task_of_before_was_taken_out_shows_the_one_of_now(client):
+    campaign = make_campaign()
+    gone, first, second = (make_task(campaign) for _ in range(3))
+    ids = [gone.pk, first.pk, second.pk]
+    gone.delete()
+    page = scored(client, {"before": ids, "after": ids[::-1]}, campaign.pk)
+    assert re.findall(r'class="number">(\d)</th>', page) == ["1", "2"]
+    assert re.findall(r">was (\d)<", page) == ["3"]
 
 
 @pytest.mark.django_db(transaction=True)

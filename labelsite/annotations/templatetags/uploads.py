@@ -8,6 +8,8 @@ from django import template
 from django.urls import reverse
 
 from labelsite.annotations.uploads import find
+from labelsite.campaigns.imports import import_at
+from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import Job, JobState
 
 register = template.Library()
@@ -22,3 +24,11 @@ def preview_of(job: Job) -> str:
     asked = {name: job.spec.get(name, "") for name in ("format", "campaign", "section")}
     paused = {"begins_paused": "on"} if job.spec.get("begins_paused") else {}
     return f"{reverse('annotations:import_preview', args=[upload])}?{urlencode(asked | paused)}"
+
+
+@register.simple_tag
+def brought_by(job: Job, campaign: Campaign) -> bool:
+    """Whether something that this import brought is in the campaign still."""
+    result = job.result or {}
+    moment = result.get("imported_at")
+    return bool(moment and result.get("campaign_id") == campaign.pk and import_at(campaign, moment))
