@@ -203,7 +203,7 @@ def _write(
     rows = labelled_rows(found, rule, posteriors, counts, dropped, keep_unlabelled)
     if second:
         figures["second_verdicts"] = {}
-        rows = confirmed(rows, described(second), dropped, figures["second_verdicts"])
+        rows = confirmed(rows, described(second), dropped, rule, figures["second_verdicts"])
     manifest = write_snapshot(
         folder,
         _reported(counting(rows, labelers), report),

@@ -13,6 +13,7 @@ from labelsite.training.wording import listed, said
 from labelsite.wording import translated
 from ml.commands import rule_options
 from ml.targets import LabelRule
+from ml.targets.named_rules import decided_anew
 from ml.targets.rules import CHOICES, SAYS, idle_parts, takes_shares_of_ends
 from ml.training_choices import LEARN_LABELS_OF_STEPS
 from ml.training_contradictions import contradictions_with_labels
@@ -102,7 +103,7 @@ def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tupl
     """Whether the labels stay as they were frozen, and the rule that decides them."""
     if not asked and labels == snapshot.labels:
         return True, snapshot.manifest.get("rule") or {}
-    return False, asdict(LabelRule(labels=labels, **asked))
+    return False, asdict(decided_anew(labels, asked, snapshot.manifest.get("rule") or {}))
 
 
 def idle(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:

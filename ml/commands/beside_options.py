@@ -122,12 +122,13 @@ def noted(
     second: SecondVerdicts | None,
     check: PosteriorCheck | None,
     filters: Mapping[str, int],
+    rule: LabelRule,
     found: dict[str, Any],
 ) -> Iterator[SnapshotRow]:
     """The same rows. `found` gains what a manifest keeps of the files beside the labels; whole after the last row."""
     if second:
         found["second_verdicts"] = {}
-        rows = confirmed(rows, second.described, filters, found["second_verdicts"])
+        rows = confirmed(rows, second.described, filters, rule, found["second_verdicts"])
     if check:
         found["calibration"] = {}
         rows = check.noted(rows, found["calibration"])

@@ -116,7 +116,7 @@ def main(argv: list[str]) -> int:
     labels_by: Counter[str] = Counter()
     found: dict[str, Any] = {} if settings is None else {"settings": settings}
     rows = row_options.in_split(chain([first], rows), options.split)
-    rows = beside_options.noted(_counted(rows, labels_by), second, check, dropped, found)
+    rows = beside_options.noted(_counted(rows, labels_by), second, check, dropped, rule, found)
     manifest = write_snapshot(
         out,
         rows,

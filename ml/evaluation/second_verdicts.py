@@ -6,6 +6,7 @@ it is, its first line says. Each becomes the place of the first mistake, none, o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,17 @@ from ml.records import Solution
 from ml.result_lines import estimates_by_id
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
-from ml.targets.rules import LabelRule
+from ml.targets.rules import LabelRule, why_unlabelled
 from ml.targets.series import series_of
+from ml.targets.unlabelled import has_labels
 
 # The field by which the lines of each kind of file are known.
 FIELDS = {"estimates": "steps", "critiques": "critiques", "scores": "scores"}
+# What a manifest calls the solutions that `why_unlabelled` counts so.
+REASONS = {
+    "differ": "solutions_contradicted_by_second_method",
+    "without_verdict": "solutions_without_second_verdict",
+}
 EXPECTED = "a file of estimates, critiques or scores"
 # What a snapshot row's evidence keeps; None where the method has no verdict.
 Said = dict[str, int | None] | None
@@ -80,19 +87,23 @@ def confirmed(
     rows: Iterable[SnapshotRow],
     described: Mapping[str, Any],
     filters: Mapping[str, int],
+    rule: LabelRule,
     found: dict[str, Any],
 ) -> Iterator[SnapshotRow]:
     """The same rows; after the last one, `found` is the second method as a manifest keeps it, with how many solutions
-    of rollouts it confirmed, contradicted and had no verdict on.
+    of rollouts it confirmed, contradicted and had no verdict on: `filters` counts those that fell away, and the others
+    are among the rows.
     """
-    agree = 0
+    agree, kept = 0, Counter[str]()
     for row in rows:
         agree += "automatic" in row.label_source
+        if not has_labels(row):
+            kept[why_unlabelled(row.human, row.automatic, rule)] += 1
         yield row
     found.update(described)
     found["agree"] = agree
-    found["differ"] = filters.get("solutions_contradicted_by_second_method", 0)
-    found["without_verdict"] = filters.get("solutions_without_second_verdict", 0)
+    for name, reason in REASONS.items():
+        found[name] = filters.get(reason, 0) + kept[reason]
 
 
 def _kind_of(path: Path) -> str:

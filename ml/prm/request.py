@@ -17,6 +17,7 @@ from ml.prm.second_opinion import SecondOpinion
 from ml.prm.training_settings import TrainingSettings
 from ml.snapshot import Snapshot, read_snapshot
 from ml.targets import LabelRule, frozen_rule
+from ml.targets.named_rules import decided_anew
 from ml.targets.rules import SAYS, UNSEEN_BY, idle_parts, option_of, unseen_parts
 from ml.training_choices import NAMED_BASES
 from ml.training_contradictions import contradictions_with_labels
@@ -111,9 +112,8 @@ def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:
             f"--{option} would change nothing in labels {labels}, expected labels {kinds} with it"
         )
     if request.asked or labels != frozen_as:
-        return replace(
-            request, rule=LabelRule(**{**request.asked, "labels": labels}), use_frozen_labels=False
-        )
+        rule = decided_anew(labels, request.asked, manifest.get("rule") or {})
+        return replace(request, rule=rule, use_frozen_labels=False)
     return replace(request, rule=frozen_rule(manifest, labels), use_frozen_labels=True)
 
 

@@ -50,6 +50,15 @@ def named_rule(labels: str, choices: Mapping[str, Any]) -> LabelRule:
     return rule
 
 
+def decided_anew(labels: str, asked: Mapping[str, Any], frozen: Mapping[str, Any]) -> LabelRule:
+    """The rule of the parts that are asked for, and else the usual ones, of labels that were frozen by the rule
+    `frozen`. What a second method contradicted stays without labels: automatic ones go on asking it.
+    """
+    is_confirmed = labels == frozen.get("labels") == "automatic" and frozen.get("mixture") == "consensus"
+    kept = {"mixture": "consensus"} if is_confirmed else {}
+    return LabelRule(**{**kept, **asked, "labels": labels})
+
+
 def _idle_in(rule: LabelRule) -> list[str]:
     """The parts that are not as usual and would change nothing."""
     usual = LabelRule(rule.labels)

@@ -12,6 +12,7 @@ from ml.commands.snapshot import main
 from ml.errors import MisstepError
 from ml.snapshot import read_snapshot
 from ml.targets import LabelRule, label_rows
+from ml.targets.named_rules import decided_anew
 from tests.autolabels.files import estimate_line, write_lines
 from tests.ml.prm.commands import processbench_file
 from tests.ml.prm.toys import sums
@@ -62,6 +63,26 @@ def test_solutions_on_which_two_methods_agree_are_kept_and_the_rest_is_counted(
     sha256 = hashlib.sha256((tmp_path / "second.jsonl").read_bytes()).hexdigest()
     assert (second["file"], second["kind"], second["sha256"]) == ("second.jsonl", kind, sha256)
     assert (second["agree"], second["differ"], second["without_verdict"]) == (2, 1, 1)
+
+
+def test_what_is_kept_without_labels_is_counted_too_and_stays_without_labels_where_they_are_decided_anew(
+    tmp_path, capsys
+):
+    rows = sums(4)
+    said = ([1, 1, 2], ["it is \\boxed{0}"], [0])
+    lines = [{"id": row.id, "critiques": one} for row, one in zip(rows, said, strict=False)]
+    snapshot, told = frozen(tmp_path, capsys, lines, *AUTOMATIC, "--keep-unlabelled")
+    kept = list(snapshot)
+    assert len(kept) == 4 and not told["filters"]
+    second = snapshot.manifest["second_verdicts"]
+    assert (second["agree"], second["differ"], second["without_verdict"]) == (2, 1, 1)
+    anew = decided_anew("automatic", {"after_mistake": "wrong"}, snapshot.manifest["rule"])
+    assert [row.labels for row in label_rows(kept, anew)] == [
+        [1.0, 0.0, 0.0],
+        [None] * 3,
+        [0.0, 0.0, 0.0],
+        [None] * 3,
+    ]
 
 
 def test_a_second_search_is_read_by_the_same_threshold_as_the_first(tmp_path, capsys):
