@@ -30,7 +30,7 @@ def scorer() -> Scorer:
 def test_its_files_are_those_that_were_written_and_no_person_labelled_for_it() -> None:
     assert seems_whole(FOLDER)
     card = json.loads((FOLDER / "card.json").read_text())
-    assert card["label_rule"]["labels"] == "automatic" and card["base"]["name"] == "pocket-tall-reader"
+    assert card["label_rule"]["labels"] == "automatic" and card["base"]["weights"] == "given"
 
 
 @pytest.mark.parametrize(
