@@ -44,5 +44,6 @@ def test_its_files_are_those_that_were_written_and_no_person_labelled_for_it() -
 def test_it_finds_the_step_that_was_made_wrong(scorer: Scorer, place: int, right: str, wrong: str) -> None:
     steps = [*STEPS[:place], STEPS[place].replace(right, wrong), *STEPS[place + 1 :]]
     whole, broken = scorer.score(PROBLEM, STEPS), scorer.score(PROBLEM, steps)
-    assert min(whole) > 0.5
-    assert broken[place] < 0.2 and min(broken[:place]) > 0.5
+    assert broken[place] < 0.05 and broken[place] < whole[place] / 10
+    # The steps before it read as before, and are right by any threshold that suits strangers.
+    assert broken[:place] == pytest.approx(whole[:place], abs=1e-5) and min(broken[:place]) > 0.5
