@@ -123,9 +123,3 @@ def test_a_word_is_passed_on_with_the_reference_that_the_answer_was_graded_again
     say(problem, False, reviewer, now + timedelta(days=1), "0.5 m")
     written = {line["reference"]: line["is_correct"] for line in lines_of(words_on([problem.pk]))}
     assert written == {"1/2": True, "0.5 m": False}
-
-
-def test_a_job_that_waits_since_before_words_had_references_goes_by_its_problem_s_answer():
-    problem = make_problem("What is half?", "1/2")
-    [line] = lines_of([[problem.pk, "2/4", True]])
-    assert line == {"problem": "What is half?", "reference": "1/2", "answer": "2/4", "is_correct": True}

@@ -9,7 +9,14 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Exposure, Protocol
 from tests.browser.annotator_page import Watched
 from tests.browser.scenes import blind_campaign
-from tests.factories import make_campaign, make_estimates, make_solution, make_task, make_user
+from tests.factories import (
+    make_campaign,
+    make_estimate_run,
+    make_estimates,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OWN_KEYS = dict(zip(ACTIONS, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=False))
@@ -47,7 +54,7 @@ def test_every_key_is_shown_on_its_control_also_when_remapped(watched: Watched) 
         watched.annotate(blind_campaign(annotator, name=protocol, protocol=protocol, tasks=1))
         shown |= set(watched.page.evaluate(SHOWN))
     watched.press("C C C C C C C C C C C C S I L")
-    campaign = make_campaign(members=[annotator])
+    campaign = make_campaign(members=[annotator], estimate_run=make_estimate_run())
     make_task(campaign, make_solution(["Only step."]))
     watched.annotate(campaign)
     watched.press(f"{OWN_KEYS['good']} {OWN_KEYS['submit']}")

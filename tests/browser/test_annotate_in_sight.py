@@ -12,7 +12,7 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign, Protocol
 from labelsite.problems.models import Problem
 from tests.browser.annotator_page import Watched
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.factories import make_campaign, make_estimate_run, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TALL = "A long step: " + "so it goes on and on. " * 110
@@ -137,7 +137,7 @@ def test_no_mistake_is_always_at_hand_and_says_when_it_is_chosen(watched: Watche
 @pytest.mark.parametrize("width", [390, 1280])
 def test_what_just_happened_is_told_in_the_bar_and_covers_no_step(watched: Watched, width: int) -> None:
     watched.page.set_viewport_size({"width": width, "height": 844})
-    open_task(watched, ["One.", "Two."])
+    open_task(watched, ["One.", "Two."], estimate_run=make_estimate_run())
     bar = box(watched, "#actions")
     watched.press("3 3 Enter")
     watched.page.wait_for_selector("#passing:has-text('Submitted.')")

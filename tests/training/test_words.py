@@ -69,7 +69,7 @@ def test_one_of_anything_is_told_as_one(client, runs):
     make_evaluation(checkpoint, best, kind="best-of-n")
     told = text_of(page_of(client, "checkpoint", checkpoint.pk))
     for words in (
-        "8 solutions of 1 problem;", "exact, of 1 solution\n", "area under ROC, 1 step\n", "the problem of this 1 sol",
+        "8 solutions of 1 problem.", "exact, of 1 solution\n", "area under ROC, 1 step\n", "the problem of this 1 sol",
     ):  # fmt: skip
         assert words in told
     task = make_task()

@@ -219,7 +219,13 @@ def test_a_checkpoint_that_reads_longer_paths_than_its_rotary_factors_allow_is_r
     stirred(AutoModelForTokenClassification.from_config(config)).save_pretrained(tmp_path)
     steps = tokenizer(maximum_length=97)
     steps.save(tmp_path)
-    card = {"format": "misstep-checkpoint", "objective": "classifier", "outputs": 2, "head": "linear"}
+    card = {
+        "format": "misstep-checkpoint",
+        "objective": "classifier",
+        "outputs": 2,
+        "head": "linear",
+        "config": {},
+    }
     (tmp_path / "card.json").write_text(json.dumps(card))
     seal(tmp_path)
     with pytest.raises(MisstepError, match="paths of up to 97 tokens, expected at most 96"):

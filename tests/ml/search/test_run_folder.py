@@ -175,37 +175,6 @@ def test_a_start_that_kept_nothing_keeps_no_other_run_away(tmp_path: Path) -> No
         RunFolder(tmp_path, {"seed": 2}).open()
 
 
-UNTOLD = {"parameters": {"c": 2.0}}
-TOLD = {
-    "parameters": {"c": 2.0, "fill": False, "descend": "all", "least_margin": 0.0, "self_critic": "phrase"}
-}
-
-
-@pytest.mark.parametrize(("earlier", "later"), [(UNTOLD, TOLD), (TOLD, UNTOLD)])
-def test_a_run_goes_on_where_the_other_version_did_not_tell_all_parameters(
-    tmp_path: Path, earlier, later
-) -> None:
-    folder = RunFolder(tmp_path, earlier)
-    folder.open()
-    folder.add(0, {"estimate": 1})
-    folder.close()
-    other = RunFolder(tmp_path, {"parameters": {**TOLD["parameters"], "fill": True}})
-    with pytest.raises(MisstepError, match="holds an unfinished run with other settings"):
-        other.open()
-    resumed = RunFolder(tmp_path, later)
-    assert [line["position"] for line in resumed.open()] == [0]
-    resumed.finish({"settings": resumed.settings}, NAMES)
-    assert json.loads((tmp_path / "run.json").read_text())["settings"] == later
-    assert RunFolder(tmp_path, earlier).finished_run() is not None and other.finished_run() is None
-
-
-def test_a_parameter_that_has_no_effect_on_a_run_makes_no_other_run_of_it(tmp_path: Path) -> None:
-    finish(RunFolder(tmp_path, {"parameters": {"searches": 20}}))
-    later = {"parameters": {"searches": 100}}
-    assert RunFolder(tmp_path, later, idle={"searches"}).finished_run() is not None
-    assert RunFolder(tmp_path, later).finished_run() is None
-
-
 def test_a_file_in_the_folders_place_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "out.partial").write_text("")
     with pytest.raises(MisstepError, match=r"out\.partial is no folder, expected one to keep work in"):
