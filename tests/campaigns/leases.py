@@ -11,7 +11,7 @@ from labelsite.accounts.models import User
 from labelsite.campaigns.leases import hold, submission, take_up
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign
 from labelsite.campaigns.queue import claim_at, desk_of
-from labelsite.campaigns.reasons import NothingLeft
+from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.deadlocks import again_after_deadlock
 
 _USE = submission("used AS (SELECT task_id FROM lease)", "SELECT task_id FROM lease")
@@ -44,3 +44,10 @@ def finish(lease: Assignment) -> Assignment:
     _USE.row(assignment=held.pk, token=str(lease.token), state=held.state, alone=False)
     held.state = AssignmentState.SUBMITTED
     return held
+
+
+def reason(campaign: Campaign, annotator: User, **how: int) -> Reason:
+    """Why somebody gets no task."""
+    found = claim_next(campaign, annotator, **how)
+    assert isinstance(found, NothingLeft) and str(found)
+    return found.reason

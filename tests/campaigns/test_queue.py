@@ -18,7 +18,7 @@ from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Me
 from labelsite.campaigns.queue import heartbeat
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import settle
-from tests.campaigns.leases import claim_next, expire, finish
+from tests.campaigns.leases import claim_next, expire, finish, reason
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_sweeping")]
@@ -26,12 +26,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_sweeping")]
 
 def claim(campaign: Campaign, annotator: User, **how: int) -> Assignment | NothingLeft:
     return claim_next(campaign, annotator, **how)
-
-
-def reason(campaign: Campaign, annotator: User, **how: int) -> Reason:
-    found = claim(campaign, annotator, **how)
-    assert isinstance(found, NothingLeft) and str(found)
-    return found.reason
 
 
 @pytest.fixture

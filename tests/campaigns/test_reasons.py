@@ -14,16 +14,10 @@ from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import settle
 from tests.campaigns.leases import claim_next as claim
-from tests.campaigns.leases import expire, finish
+from tests.campaigns.leases import expire, finish, reason
 from tests.factories import make_campaign, make_member, make_task, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_sweeping")]
-
-
-def reason(campaign: Campaign, annotator: User, **how: int) -> Reason:
-    found = claim(campaign, annotator, **how)
-    assert isinstance(found, NothingLeft) and str(found)
-    return found.reason
 
 
 @pytest.fixture
