@@ -40,7 +40,7 @@ from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.preparing import Prepared, prepare
 from ml.prm.request import Request, example_settings, opened
 from ml.prm.resuming import Mark, Run, base_facts
-from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
+from ml.prm.self_check import knows_all_tokens, refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.sharding import assembled, shard
 from ml.prm.train import train
 from ml.prm.validation import Validation, validation_figures
@@ -143,9 +143,7 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
     base, request = ready.base, ready.request
     tokenizer = base.tokenizer
     head = (tokenizer.target_ids, tokenizer.layout.tolerance, len(tokenizer.separator), request.is_packed)
-    embeddings: Any = base.model.get_input_embeddings()
-    # Of most bases no token has none, and then no text has to be looked at.
-    if len(embeddings.weight) <= max(tokenizer.tokenizer.get_vocab().values()):
+    if not knows_all_tokens(base.model, tokenizer):
         refuse_unknown_tokens(base.model, tokenizer.target_ids, _nodes_read(ready))
     given = ProcessRewardModel(base.model, *head)
     # Of the base as it was given, before its layers are compiled or adapted.

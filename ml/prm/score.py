@@ -19,7 +19,7 @@ from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, chain, pack, split_into_tokens
-from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
+from ml.prm.self_check import knows_all_tokens, refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 from ml.said import Said
 
@@ -58,6 +58,7 @@ class Scorer:
         self.model, self.tokenizer, self.card = model.eval(), tokenizer, card
         self.mean_over_tokens, self.bfloat16 = mean_over_tokens, bfloat16
         self.truncated = 0
+        self._knows_all_tokens = knows_all_tokens(model.plain, tokenizer)
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float | None]:
         """The scores of one solution's steps, in [0, 1]."""
@@ -97,7 +98,8 @@ class Scorer:
 
         Raises MisstepError for a token without an embedding.
         """
-        refuse_unknown_tokens(self.model.plain, [], (node for tree in trees for node in tree.tokens))
+        if not self._knows_all_tokens:
+            refuse_unknown_tokens(self.model.plain, [], (node for tree in trees for node in tree.tokens))
         device = next(self.model.parameters()).device
         packed = pack(trees, [range(len(tree.tokens)) for tree in trees], device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):

@@ -21,6 +21,7 @@ from ml.errors import MisstepError
 from ml.prm.loading import BY_ITSELF
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import BLOCK_DEVICES, TokenTree, pack, split_into_tokens
+from ml.prm.tokenization import StepTokenizer
 
 # Of the largest entry. Float32 stays below a tenth of it, and what is lost or leaks is far above.
 TOLERANCE = 1e-4
@@ -174,6 +175,12 @@ def _by_itself(reader: ProcessRewardModel, tree: TokenTree) -> tuple[torch.Tenso
         logits |= dict(zip(path, said[:, reader.target_ids] if reader.target_ids else said, strict=True))
     nodes = range(len(tree.parents))
     return torch.stack([hidden[node] for node in nodes]), torch.stack([logits[node] for node in nodes])
+
+
+def knows_all_tokens(model: Any, tokenizer: StepTokenizer) -> bool:
+    """Whether each token has an embedding, as in most bases: then no text has to be looked at for one without."""
+    rows: int = model.get_input_embeddings().weight.shape[0]
+    return rows > max(tokenizer.tokenizer.get_vocab().values())
 
 
 def refuse_unknown_tokens(model: Any, targets: Sequence[int], nodes: Iterable[Sequence[int]]) -> None:
