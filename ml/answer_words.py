@@ -11,8 +11,9 @@ from ml.answer_units import same_unit, with_symbols
 
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
 # A unit in such a command is one, where bare it may be a letter of a product.
-_WRAPPED_LETTER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{[^{}]*[^\W\d_][^{}]*\}")
-_LETTER_ALONE = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*\{\s*([A-Za-z])\.?\s*\}\s*\$?\s*$")
+_COMMAND = r"\\(?:text(?:bf|it|rm)?|mathrm|mbox)\s*"
+_WRAPPED_LETTER = re.compile(_COMMAND + r"\{[^{}]*[^\W\d_][^{}]*\}")
+_LETTER_ALONE = re.compile(_COMMAND + r"\{\s*([A-Za-z])\.?\s*\}\s*\$?\s*$")
 _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
 _NUMBER = r"[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+)"
