@@ -61,6 +61,12 @@ def import_at(campaign: Campaign, key: str) -> Import | None:
     return Import(moment, tasks, _files(campaign, [moment]).get(as_key(moment), ""))
 
 
+def is_there(campaign: Campaign, key: str) -> bool:
+    """Whether something of the import of that moment is in the campaign still."""
+    moment = _moment(key)
+    return moment is not None and brought_in(campaign, moment).exists()
+
+
 def brought_in(campaign: Campaign, moment: datetime) -> QuerySet[Task]:
     """What is there still of an import's tasks."""
     return campaign.tasks.filter(created_at=moment)

@@ -8,7 +8,7 @@ from django import template
 from django.urls import reverse
 
 from labelsite.annotations.uploads import find
-from labelsite.campaigns.imports import import_at
+from labelsite.campaigns.imports import is_there
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import Job, JobState
 
@@ -31,4 +31,4 @@ def brought_by(job: Job, campaign: Campaign) -> bool:
     """Whether something that this import brought is in the campaign still."""
     result = job.result or {}
     moment = result.get("imported_at")
-    return bool(moment and result.get("campaign_id") == campaign.pk and import_at(campaign, moment))
+    return bool(moment and result.get("campaign_id") == campaign.pk and is_there(campaign, moment))
