@@ -19,23 +19,13 @@ from labelsite.campaigns.queue import heartbeat
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import settle
 from tests.campaigns.leases import claim_next, expire, finish, reason
-from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+from tests.factories import make_member, make_solution, make_task, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_sweeping")]
 
 
 def claim(campaign: Campaign, annotator: User, **how: int) -> Assignment | NothingLeft:
     return claim_next(campaign, annotator, **how)
-
-
-@pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
-def campaign(annotator: User) -> Campaign:
-    return make_campaign(members=[annotator])
 
 
 def test_the_highest_priority_comes_first_and_equals_in_the_order_of_import(campaign, annotator) -> None:

@@ -8,26 +8,15 @@ import pytest
 from django.utils import timezone
 from django.utils.translation import override
 
-from labelsite.accounts.models import User
 from labelsite.campaigns import queue
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import settle
 from tests.campaigns.leases import claim_next as claim
 from tests.campaigns.leases import expire, finish, reason
-from tests.factories import make_campaign, make_member, make_task, make_user
+from tests.factories import make_member, make_task, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_sweeping")]
-
-
-@pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
-def campaign(annotator: User) -> Campaign:
-    return make_campaign(members=[annotator])
 
 
 def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
